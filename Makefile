@@ -1,0 +1,55 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+# Each builds its own virtual environment in .venv from pyproject.toml and constraints.txt.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+JOBS   ?= 2
+# One BLAS and one torch thread per process: more, on a busy machine, is slower, not faster.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MPLBACKEND ?= Agg
+
+.PHONY: help demo test check format bench soak wheel clean
+
+help:
+	@echo "make demo    train a tanh / isotropic-tanh pair on digits, draw it beside its null, print the numbers"
+	@echo "make test    the whole test suite, as CI runs it"
+	@echo "make check   lint, formatting and types"
+	@echo "make format  rewrite the sources in the project's format"
+	@echo "make bench   timings as ratios, written to benchmarks/RESULTS.md"
+	@echo "make soak    long fault, load and calibration studies"
+	@echo "make wheel   build the wheel and run the README against it in an empty environment"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python gallery/demo.py --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not soak and not models"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+soak: $(READY)
+	$(BIN)/python -m pytest -m soak --timeout 7200
+
+wheel: $(READY)
+	$(BIN)/python benchmarks/wheel.py
+
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,12 @@
+"""Choose a model's layers, capture their outputs as rows, store them and read them back."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "blocks": ["Block"],
+    },
+)
