@@ -16,4 +16,11 @@ for _name in ("hooks",):
             f"{_spec and (_spec.origin or _spec.submodule_search_locations)} first: rename or move that file"
         )
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={})
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["adapt"],
+    submod_attrs={
+        "intrinsic": ["RadialActivation"],
+        "mlp": ["MLP"],
+    },
+)

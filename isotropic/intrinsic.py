@@ -1,0 +1,247 @@
+"""Radial activations with a squared intrinsic length: the non-linearity of adaptive networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from isotropic.functional._norms import squared_length, tanh_scale
+
+OMEGA_KINDS = ("absent", "fixed", "trainable")
+
+
+def log1p_scale(q: Tensor) -> Tensor:
+    """``log(1 + sqrt(q)) / sqrt(q)``, 1 at ``q = 0``.
+
+    Parameters
+    ----------
+    q : Tensor
+        Squared lengths, at least 0.
+
+    Returns
+    -------
+    Tensor
+        The factor of the isotropic log1p. It is not smooth at 0 (``log(1 + r)`` is not odd).
+
+    Examples
+    --------
+    >>> import torch
+    >>> log1p_scale(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.6931])
+    """
+    zero = q == 0
+    root = torch.where(zero, torch.ones_like(q), q).sqrt()
+    return torch.where(zero, torch.ones_like(q), torch.log1p(root) / root)
+
+
+def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
+    """``slope`` inside the ball of the given radius, ``1 - (1 - slope) radius / sqrt(q)`` outside.
+
+    Parameters
+    ----------
+    q : Tensor
+        Squared lengths, at least 0.
+    slope, radius : float
+        Slope inside the ball, and the radius of the ball.
+
+    Returns
+    -------
+    Tensor
+        The factor of the isotropic leaky-ReLU; ``slope=0`` gives the isotropic ReLU.
+
+    Examples
+    --------
+    >>> import torch
+    >>> leaky_relu_scale(torch.tensor([0.25, 4.0]))
+    tensor([0.0100, 0.5050])
+    """
+    inside = q < radius**2
+    root = torch.where(inside, torch.ones_like(q), q).sqrt()
+    return torch.where(inside, torch.full_like(q, slope), 1 - (1 - slope) * radius / root)
+
+
+def _relu_scale(q: Tensor) -> Tensor:
+    return leaky_relu_scale(q, slope=0.0)
+
+
+SCALES: dict[str, Callable[[Tensor], Tensor]] = {
+    "isotropic-tanh": tanh_scale,
+    "isotropic-log1p": log1p_scale,
+    "isotropic-leaky-relu": leaky_relu_scale,
+    "isotropic-relu": _relu_scale,
+}
+
+
+class RadialActivation(nn.Module):
+    """An isotropic activation ``f(z; omega) = s(sqrt(|z|^2 + omega)) z``.
+
+    Parameters
+    ----------
+    name : str
+        The radial profile: "isotropic-tanh", "isotropic-log1p", "isotropic-leaky-relu" or
+        "isotropic-relu".
+    omega : str
+        "absent" (0 for ever), "fixed" (a buffer) or "trainable". Stored as its logarithm, so it
+        stays positive.
+    initial_omega : float
+        The squared intrinsic length to start from, positive.
+    axis : int
+        The axis that holds the vector: -1 for rows, 1 for the channels of an image.
+    track_scale : bool
+        Whether to keep the mean scalar factor over the training forwards.
+
+    Attributes
+    ----------
+    scale_sum, scale_count : Tensor ()
+        Sum and number of the scalar factors seen in training since they were last reset.
+
+    Notes
+    -----
+    Adaptive-topology paper, Eqns 5 and 16. ``omega`` is a *squared* length: pruning a neuron with
+    bias ``b`` turns it into ``omega + b^2``, growing one into ``omega - b^2``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> activation = RadialActivation("isotropic-tanh", omega="fixed", initial_omega=4.0)
+    >>> activation(torch.zeros(1, 3))
+    tensor([[0., 0., 0.]])
+    >>> round(activation.length, 6)
+    2.0
+    """
+
+    log_omega: Tensor
+    scale_sum: Tensor
+    scale_count: Tensor
+
+    def __init__(
+        self,
+        name: str = "isotropic-tanh",
+        *,
+        omega: str = "absent",
+        initial_omega: float = 1e-6,
+        axis: int = -1,
+        track_scale: bool = False,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if name not in SCALES:
+            raise ValueError(f"activation must be one of {', '.join(SCALES)}, got {name!r}")
+        if omega not in OMEGA_KINDS:
+            raise ValueError(f"omega must be one of {', '.join(OMEGA_KINDS)}, got {omega!r}")
+        if omega != "absent" and not initial_omega > 0:
+            raise ValueError(
+                f"initial_omega must be positive, got {initial_omega}; omega='absent' is exactly 0"
+            )
+        self.name = name
+        self.omega_kind = omega
+        self.axis = axis
+        self.track_scale = track_scale
+        if omega != "absent":
+            value = torch.tensor(math.log(initial_omega), dtype=dtype, device=device)
+            if omega == "trainable":
+                self.log_omega = nn.Parameter(value)
+            else:
+                self.register_buffer("log_omega", value)
+        if track_scale:
+            for key in ("scale_sum", "scale_count"):
+                self.register_buffer(key, torch.zeros((), dtype=torch.float64, device=device))
+
+    @property
+    def omega(self) -> float:
+        """The squared intrinsic length (0 when absent)."""
+        return 0.0 if self.omega_kind == "absent" else math.exp(float(self.log_omega))
+
+    @property
+    def length(self) -> float:
+        """The intrinsic length, the square root of ``omega``."""
+        return math.sqrt(self.omega)
+
+    @property
+    def mean_scale(self) -> float | None:
+        """The mean scalar factor over the training rows seen, or None before there were any."""
+        if not self.track_scale or float(self.scale_count) == 0:
+            return None
+        return float(self.scale_sum / self.scale_count)
+
+    def reset_scale(self) -> None:
+        """Forget the scalar factors seen so far."""
+        if self.track_scale:
+            self.scale_sum.zero_()
+            self.scale_count.zero_()
+
+    def add_scale(self, scale: Tensor) -> None:
+        """Count the scalar factors of one batch, each row once.
+
+        Parameters
+        ----------
+        scale : Tensor
+            Scalar factors, of any shape.
+        """
+        self.scale_sum += scale.detach().sum(dtype=torch.float64)
+        self.scale_count += scale.numel()
+
+    def set_omega(self, value: float) -> None:
+        """Set the squared intrinsic length.
+
+        Parameters
+        ----------
+        value : float
+            The new value, positive.
+
+        Raises
+        ------
+        ValueError
+            When this activation has none, or the value would not be positive.
+        """
+        if self.omega_kind == "absent":
+            raise ValueError("this activation has no intrinsic length: make it with omega='fixed'")
+        if not value > 0:
+            raise ValueError(f"omega must stay positive, got {value}")
+        with torch.no_grad():
+            self.log_omega.fill_(math.log(value))
+
+    def scale(self, z: Tensor) -> Tensor:
+        """Compute the scalar factor of every vector, ``s(sqrt(|z|^2 + omega))``.
+
+        Parameters
+        ----------
+        z : Tensor (..., n)
+            Pre-activations.
+
+        Returns
+        -------
+        Tensor (..., 1)
+            One factor per vector, with the vector's axis kept at length one.
+        """
+        omega = 0.0 if self.omega_kind == "absent" else self.log_omega.exp()
+        q = squared_length(z, omega, self.axis)
+        scale = SCALES[self.name](q)
+        if self.track_scale and self.training:
+            self.add_scale(scale)
+        return scale
+
+    def forward(self, z: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Activate ``z``, with its scalar factor if it is already known.
+
+        Parameters
+        ----------
+        z : Tensor (..., n)
+            Pre-activations.
+        scale : Tensor (..., 1), optional
+            What :meth:`scale` gave for ``z``.
+
+        Returns
+        -------
+        Tensor (..., n)
+            Activations.
+        """
+        return (self.scale(z) if scale is None else scale) * z
+
+    def extra_repr(self) -> str:
+        """Name, kind and present value of the intrinsic length."""
+        return f"{self.name!r}, omega={self.omega_kind!r} ({self.omega:.3g})"
