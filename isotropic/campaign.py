@@ -1,0 +1,127 @@
+"""Several networks trained one after another, each into its own store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from isotropic.data import Images, load
+from isotropic.models import Autoencoder
+from isotropic.protocol import Protocol
+from isotropic.train import Run, train_autoencoder
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Networks to train: every activation with every seed, on one data set.
+
+    Parameters
+    ----------
+    data, test : Images
+        Training and held-out images.
+    activations : tuple of str
+        Names known to :func:`isotropic.activation`.
+    width, blocks : int
+        Of every network.
+    repeats : int
+        Networks per activation; their seeds count up from the protocol's.
+    protocol : Protocol
+        Of every network but for the seed.
+    """
+
+    data: Images
+    test: Images
+    activations: tuple[str, ...]
+    width: int
+    blocks: int
+    repeats: int
+    protocol: Protocol
+
+    @classmethod
+    def prepare(
+        cls,
+        data_name: str,
+        activations: Sequence[str],
+        *,
+        data_path: Path | None = None,
+        width: int = 18,
+        blocks: int = 0,
+        repeats: int = 1,
+        **settings: int | bool,
+    ) -> Campaign:
+        """Check every setting and load the data, before anything is trained.
+
+        Parameters
+        ----------
+        data_name : str
+            Name of the data set.
+        activations : sequence of str
+            Names of the activations; repeated ones count once.
+        data_path : path, optional
+            Folder of the data set's files.
+        width, blocks, repeats : int
+            See :class:`Campaign`.
+        **settings
+            Fields of :class:`isotropic.Protocol`.
+
+        Returns
+        -------
+        Campaign
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            A setting out of range, an unknown name, missing files.
+        """
+        if repeats < 1:
+            raise ValueError(f"repeats must be at least 1, got {repeats}")
+        protocol = Protocol(**settings)  # type: ignore[arg-type]
+        names = tuple(dict.fromkeys(activations))
+        for name in names:
+            Autoencoder(1, width, blocks, name)
+        return cls(
+            load(data_name, "train", data_path),
+            load(data_name, "test", data_path),
+            names,
+            width,
+            blocks,
+            repeats,
+            protocol,
+        )
+
+    def store(self, out: Path, activation: str, seed: int) -> Path:
+        """Return where the network's activations go."""
+        kind = "norm" if self.protocol.standardise else "raw"
+        name = f"{self.data.name}-{kind}-n{self.width}-L{self.blocks}-seed{seed}.h5"
+        return out / activation / name
+
+    def run(self, out: Path, *, progress: bool = False) -> list[Run]:
+        """Train all networks, activation by activation.
+
+        Parameters
+        ----------
+        out : Path
+            Folder for the stores, one folder per activation.
+        progress : bool, default False
+            Show a bar for each network.
+
+        Returns
+        -------
+        list of Run
+        """
+        first = self.protocol.seed
+        return [
+            train_autoencoder(
+                self.data,
+                name,
+                width=self.width,
+                blocks=self.blocks,
+                protocol=replace(self.protocol, seed=seed),
+                test=self.test,
+                store=self.store(out, name, seed),
+                progress=progress,
+            )
+            for name in self.activations
+            for seed in range(first, first + self.repeats)
+        ]

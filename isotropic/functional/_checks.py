@@ -1,0 +1,22 @@
+"""What every functional form asks of its arguments."""
+
+from __future__ import annotations
+
+import torch
+
+
+def require_floating(x: torch.Tensor) -> None:
+    """Refuse whatever is not a tensor of real floating-point numbers."""
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(
+            f"x must be a tensor of real floating-point numbers, got {kind}: use x.double()"
+        )
+
+
+def require_positive(name: str, value: float | torch.Tensor, *, zero: bool = True) -> None:
+    """Refuse a negative number (and zero, where ``zero`` is false)."""
+    if isinstance(value, torch.Tensor):
+        return  # a parameter is checked by whoever owns it: its value may change at every step
+    if not (value >= 0 if zero else value > 0):
+        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, got {value}")

@@ -1,0 +1,54 @@
+"""The idx format of MNIST, Fashion-MNIST and EMNIST."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+#: Element type by the third byte of the file; numbers are big-endian.
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def find_idx(folder: Path, name: str) -> Path | None:
+    """Return ``name`` or ``name.gz`` in ``folder``, or None where neither is there."""
+    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read an idx file, gzipped or not.
+
+    Parameters
+    ----------
+    path : path
+        The file; a name ending in ``.gz`` is unpacked on the way.
+
+    Returns
+    -------
+    array
+        In the shape and element type that the header declares, native byte order.
+
+    Raises
+    ------
+    ValueError
+        Not an idx file, or its length is not what the header declares.
+    """
+    path = Path(path)
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} must be a gzipped idx file, but: {error}") from error
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in DTYPES or raw[3] == 0:
+        raise ValueError(f"{path} must be an idx file, but starts with {raw[:4].hex(' ')!r}")
+    dtype, header = np.dtype(DTYPES[raw[2]]), 4 + 4 * raw[3]
+    shape = tuple(int(size) for size in np.frombuffer(raw[4:header], ">u4"))
+    wanted = header + dtype.itemsize * int(np.prod(shape, dtype=object))
+    if len(shape) != raw[3] or len(raw) != wanted:
+        raise ValueError(
+            f"{path} is cut off or padded: its header declares shape {shape}, {wanted} bytes, "
+            f"but it has {len(raw)}: get the file again"
+        )
+    array = np.frombuffer(raw, dtype, offset=header).reshape(shape)
+    return array.astype(dtype.newbyteorder("="))
