@@ -1,0 +1,290 @@
+"""Frame: the distinguished vectors that planes are spanned by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+#: A Gram matrix this close to the identity counts as orthonormal: far below the slack of ties.
+ORTHONORMAL_TOLERANCE = 1e-13
+
+
+def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
+    """Draw an orthogonal matrix from the Haar measure on O(n).
+
+    Parameters
+    ----------
+    n : int
+        Size of the matrix.
+    seed : int or numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    (n, n) float64 array
+        Uniform over O(n). QR alone is not: its sign convention favours some matrices, so the
+        columns take the signs of the diagonal of R (Mezzadri 2007).
+
+    Examples
+    --------
+    >>> q = haar_rotation(5, seed=0)
+    >>> bool(np.allclose(q @ q.T, np.eye(5)))
+    True
+    """
+    rng = np.random.default_rng(seed)
+    q, r = np.linalg.qr(rng.standard_normal((n, n)))
+    return np.ascontiguousarray(q * np.sign(np.diag(r)))
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Distinguished unit vectors b_1 … b_m of R^n, usually one a neuron.
+
+    Make one with `Frame.standard`, `Frame.haar` or `Frame.given`; the constructor takes what
+    they have already checked.
+
+    Parameters
+    ----------
+    vectors : (m, n) float64 array
+        Unit rows.
+    labels : tuple of str
+        One name a vector, used on axes and in tables.
+    source : str
+        How the frame was made, with its seed where there was one.
+    is_standard : bool
+        True when the vectors are the standard basis, whose coordinates are the activations
+        themselves.
+
+    Examples
+    --------
+    >>> frame = Frame.standard(4)
+    >>> frame.m, frame.n, frame.labels[0]
+    (4, 4, 'neuron 0')
+    """
+
+    vectors: np.ndarray
+    labels: tuple[str, ...]
+    source: str
+    is_standard: bool = False
+    shared_gram: np.ndarray | None = field(default=None, repr=False)
+
+    @classmethod
+    def standard(cls, n: int, labels: Sequence[str] | None = None) -> Frame:
+        """Return the standard basis of R^n, the neurons' own axes.
+
+        Parameters
+        ----------
+        n : int
+            Width of the layer, at least 2.
+        labels : sequence of str, optional
+            One name a neuron.
+
+        Returns
+        -------
+        Frame
+
+        Examples
+        --------
+        >>> Frame.standard(3).vectors.tolist()[0]
+        [1.0, 0.0, 0.0]
+        """
+        _check_count(n)
+        named = _labels(labels, n, "neuron")
+        return cls(np.eye(n), named, f"standard basis of R^{n}", is_standard=True)
+
+    @classmethod
+    def haar(cls, n: int, seed: int) -> Frame:
+        """Return a random orthonormal frame, uniform over all orientations.
+
+        Parameters
+        ----------
+        n : int
+            Width of the layer.
+        seed : int
+            Seed of the draw; it is written into `source`.
+
+        Returns
+        -------
+        Frame
+
+        Examples
+        --------
+        >>> Frame.haar(6, seed=1).orthonormal
+        True
+        """
+        _check_count(n)
+        q = haar_rotation(n, seed)
+        return cls(q, _labels(None, n, "haar"), f"Haar frame of R^{n}, seed {seed}")
+
+    @classmethod
+    def given(
+        cls, vectors: np.ndarray, labels: Sequence[str] | None = None, source: str = "given"
+    ) -> Frame:
+        """Return a frame of your own vectors, normalised to unit length.
+
+        Parameters
+        ----------
+        vectors : (m, n) array
+            Distinguished vectors, one a row; neither orthogonal nor complete need they be.
+        labels : sequence of str, optional
+            One name a vector.
+        source : str
+            Where the vectors come from.
+
+        Returns
+        -------
+        Frame
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two vectors, or one is zero or not finite.
+
+        Examples
+        --------
+        >>> Frame.given([[3.0, 0.0], [1.0, 1.0]]).vectors.round(3).tolist()
+        [[1.0, 0.0], [0.707, 0.707]]
+        """
+        array = np.array(vectors, dtype=np.float64, order="C")
+        if array.ndim != 2:
+            raise ValueError(
+                f"a frame is a matrix (m, n) of vectors, one a row, got shape {array.shape}"
+            )
+        _check_count(len(array))
+        if not np.isfinite(array).all():
+            row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+            raise ValueError(f"the vectors of a frame must be finite, vector {row} is not")
+        largest = np.abs(array).max(axis=1, keepdims=True)
+        if not largest.all():
+            row = int(np.flatnonzero(largest[:, 0] == 0)[0])
+            raise ValueError(f"the vectors of a frame must not be zero, vector {row} is: drop it")
+        array /= largest  # first, so that huge or tiny vectors neither overflow nor vanish
+        norm = np.linalg.norm(array, axis=1, keepdims=True)
+        array /= norm
+        is_standard = array.shape[0] == array.shape[1] and bool((array == np.eye(len(array))).all())
+        return cls(array, _labels(labels, len(array), "vector"), source, is_standard)
+
+    def rotated(self, q: np.ndarray, source: str | None = None) -> Frame:
+        """Return the frame turned rigidly: every vector b becomes Q b.
+
+        Parameters
+        ----------
+        q : (n, n) array
+            An orthogonal matrix.
+        source : str, optional
+            What to call the result.
+
+        Returns
+        -------
+        Frame
+            With the very Gram matrix of this one, so that both skip the same planes and break
+            ties alike.
+
+        Examples
+        --------
+        >>> frame = Frame.given([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+        >>> turned = frame.rotated(haar_rotation(3, seed=0))
+        >>> turned.gram is frame.gram
+        True
+        """
+        q = np.asarray(q, dtype=np.float64)
+        if q.shape != (self.n, self.n):
+            raise ValueError(f"a rotation of R^{self.n} is {self.n} × {self.n}, got {q.shape}")
+        if not np.allclose(q @ q.T, np.eye(self.n), atol=1e-10):
+            raise ValueError("a rotation must be orthogonal: q @ q.T differs from the identity")
+        return Frame(
+            np.ascontiguousarray(self.vectors @ q.T),
+            self.labels,
+            source or f"{self.source}, rotated",
+            shared_gram=self.gram,
+        )
+
+    @property
+    def m(self) -> int:
+        """Number of vectors."""
+        return int(self.vectors.shape[0])
+
+    @property
+    def n(self) -> int:
+        """Width of the space."""
+        return int(self.vectors.shape[1])
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """(m, m) float64 matrix of b_i · b_j, one for all engines."""
+        if self.shared_gram is not None:
+            return self.shared_gram
+        if self.is_standard:
+            return self.vectors
+        gram = self.vectors @ self.vectors.T
+        gram = (gram + gram.T) / 2  # a GEMM need not be symmetric to the last bit
+        np.fill_diagonal(gram, 1.0)
+        return gram
+
+    @cached_property
+    def orthonormal(self) -> bool:
+        """Whether the vectors are mutually orthogonal (to 1e-13)."""
+        if self.is_standard:
+            return True
+        if self.m > self.n:
+            return False
+        deviation = self.gram - np.eye(self.m)
+        return bool(np.abs(deviation).max() <= ORTHONORMAL_TOLERANCE)
+
+
+def as_frame(frame: Frame | str | np.ndarray, n: int, seed: int = 0) -> Frame:
+    """Turn what a user may write for a frame into a `Frame` of width n.
+
+    Parameters
+    ----------
+    frame : Frame, "standard", "haar" or (m, n) array
+        The distinguished vectors.
+    n : int
+        Width of the activations.
+    seed : int
+        Seed of a Haar frame.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the width differs.
+
+    Examples
+    --------
+    >>> as_frame("standard", 8).m
+    8
+    """
+    if isinstance(frame, str):
+        makers = {"standard": lambda: Frame.standard(n), "haar": lambda: Frame.haar(n, seed)}
+        if frame not in makers:
+            raise ValueError(
+                f'frame must be "standard", "haar", an (m, n) array or a ppp.Frame, got {frame!r}'
+            )
+        return makers[frame]()
+    made = frame if isinstance(frame, Frame) else Frame.given(frame)
+    if made.n != n:
+        raise ValueError(
+            f"the frame has vectors of width {made.n}, the activations have width {n}: "
+            f"give vectors of shape (m, {n})"
+        )
+    return made
+
+
+def _check_count(m: int) -> None:
+    if m < 2:
+        raise ValueError(f"a frame needs at least two vectors to span a plane, got {m}")
+
+
+def _labels(labels: Sequence[str] | None, m: int, stem: str) -> tuple[str, ...]:
+    if labels is None:
+        return tuple(f"{stem} {index}" for index in range(m))
+    if len(labels) != m:
+        raise ValueError(f"a frame of {m} vectors needs {m} labels, got {len(labels)}")
+    return tuple(str(label) for label in labels)

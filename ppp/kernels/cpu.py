@@ -1,0 +1,310 @@
+"""The numba engine: serial kernels that release the GIL, one worker thread each."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from ppp.planes import DEGENERATE, NEARLY_PARALLEL
+
+# `nnan` would break the NaN tests, so not the whole of fastmath.
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+VALID, ZERO, NONFINITE, EXTREME = 0, 1, 2, 3
+#: Candidates are searched a little below their bound: rounding must never lose a hit.
+MARGIN = 1e-12
+
+_jit = numba.njit(nogil=True, cache=True)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=FAST)
+def squared_norms(x, norm2):
+    """Fill norm2 with Σ x² of each row, in float64."""
+    for r in range(x.shape[0]):
+        total = 0.0
+        for k in range(x.shape[1]):
+            value = np.float64(x[r, k])
+            total += value * value
+        norm2[r] = total
+
+
+@_jit
+def classify(x, norm2, state):
+    """Mark rows as valid, zero, not finite, or extreme (Σ x² near the ends of float64)."""
+    for r in range(x.shape[0]):
+        if 1e-30 <= norm2[r] <= 1e30:
+            state[r] = VALID
+            continue
+        largest = 0.0
+        finite = True
+        for k in range(x.shape[1]):
+            value = abs(np.float64(x[r, k]))
+            if not value < np.inf:
+                finite = False
+                break
+            largest = max(largest, value)
+        if not finite:
+            state[r] = NONFINITE
+        elif largest == 0.0:
+            state[r] = ZERO
+        else:
+            state[r] = EXTREME
+
+
+@_jit
+def _sector(w1, w2, g):
+    """Return 2πu, u the place of w in its sector between the lines ±b_i and ±b_j."""
+    phi = math.atan2(w2, w1) % math.pi
+    between = math.acos(min(1.0, max(-1.0, g)))
+    if phi < between:
+        return 2 * math.pi * phi / between
+    return 2 * math.pi * (phi - between) / (math.pi - between)
+
+
+@_jit
+def _waves(w1, w2, g):
+    """Return cos 4φ and cos 8φ; oblique pairs rescaled so that both vectors give +1."""
+    if g == 0.0:
+        a, b = w1 * w1, w2 * w2
+        total = a + b
+        cos4 = 1.0 - 8.0 * (a / total) * (b / total)
+    else:
+        cos4 = math.cos(_sector(w1, w2, g))
+    return cos4, 2.0 * cos4 * cos4 - 1.0
+
+
+@_jit
+def _second(x, vectors, ci, cj, i, j, g, rest):
+    """Return the coordinate along e2 of plane (i, j); rest is 1 − g²."""
+    if rest >= NEARLY_PARALLEL:
+        return (cj - g * ci) / math.sqrt(rest)
+    # c_j − g c_i cancels when b_j ≈ ±b_i: use the difference vector instead.
+    s = 1.0 if g > 0 else -1.0
+    along = 0.0
+    omega = 0.0
+    for k in range(vectors.shape[1]):
+        d = vectors[j, k] - s * vectors[i, k]
+        along += np.float64(x[k]) * d
+        omega += d * d
+    omega /= 2
+    return (along + s * omega * ci) / math.sqrt(omega * (2 - omega))
+
+
+@_jit
+def _bin(w, half_width, size):
+    """Return the grid bin of a coordinate, −1 beyond the grid; H is a power of two, so exact."""
+    if not -half_width <= w < half_width:
+        return -1
+    return int(math.floor(w * (size / (2 * half_width)))) + size // 2
+
+
+@_jit
+def _turn(w1, w2, count):
+    """Return the bin of φ = atan2(w2, w1) among `count` bins of [0, 2π)."""
+    phi = math.atan2(w2, w1)
+    if phi < 0:
+        phi += 2 * math.pi
+    return min(count - 1, int(phi * count / (2 * math.pi)))
+
+
+@_jit
+def _candidates(c, floor, order):
+    """Compress the indices with c² ≥ floor into `order` (m + 1 places); return how many."""
+    count = 0
+    for i in range(c.shape[0]):
+        value = np.float64(c[i])
+        order[count] = i
+        count += value * value >= floor
+    return count
+
+
+@_jit
+def _partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found):
+    """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
+
+    Each pair is taken once, from its larger |c| (on a tie, from the smaller index); w always has
+    the smaller index first.
+    """
+    hits = 0
+    ci = np.float64(c[i])
+    qi = ci * ci
+    for k in range(count):
+        j = order[k]
+        cj = np.float64(c[j])
+        qj = cj * cj
+        if j == i or qj > qi or (qj == qi and j < i):
+            continue
+        if i < j:
+            w1, w2 = ci, cj
+        else:
+            w1, w2 = cj, ci
+        if not orthonormal:
+            low, high = min(i, j), max(i, j)
+            g = gram[low, high]
+            rest = 1.0 - g * g
+            if rest < DEGENERATE:
+                continue
+            w2 = _second(x, vectors, w1, w2, low, high, g, rest)
+        if w1 * w1 + w2 * w2 >= threshold:
+            found[hits, 0] = j
+            found[hits, 1] = w1
+            found[hits, 2] = w2
+            hits += 1
+    return hits
+
+
+@_jit
+def _reach(c):
+    """Return the two largest c² of a row and Σ c⁴."""
+    most, next_most, fourth = 0.0, 0.0, 0.0
+    for i in range(c.shape[0]):
+        value = np.float64(c[i])
+        q = value * value
+        fourth += q * q
+        if q > most:
+            next_most = most
+            most = q
+        elif q > next_most:
+            next_most = q
+    return most, next_most, fourth
+
+
+@_jit
+def count_rows(
+    x, c, norm2, state, scale, epsilon2, vectors, gram, orthonormal, bounds, lowest,
+    grid, swapped, half_width, angle, pairs, sums, order, found,
+):  # fmt: skip
+    """Count the hits of rows into grid, angles and pairs; fill the rows' sums.
+
+    Parameters
+    ----------
+    x, c : (R, n) and (R, m) arrays
+        Rows (extreme ones scaled by a power of two) and their coordinates c = x · b.
+    norm2, state, scale : (R,) arrays
+        ‖x‖², the row's state, and the factor that undoes the scaling.
+    epsilon2 : float
+        ε²(1 − slack).
+    vectors, gram, orthonormal
+        The frame; gram is read for oblique frames only.
+    bounds, lowest : (m,) array, float
+        Leaders have c² ≥ bound·threshold; `lowest` is the smallest bound.
+    grid, swapped, half_width, angle, pairs
+        The tally's arrays, of size zero where they are not wanted.
+    sums : (R, K) array
+        Columns as in `ppp.tally.MOMENTS`.
+    order, found
+        Scratch of m + 1 and (m, 3) places.
+
+    Returns
+    -------
+    hits, outside : int
+    """
+    m = c.shape[1]
+    hits = outside = 0
+    for r in range(c.shape[0]):
+        if state[r] != VALID:
+            continue
+        threshold = epsilon2 * norm2[r]
+        most, next_most, fourth = _reach(c[r])
+        sums[r, 0] = 1.0
+        sums[r, 7] = fourth / (norm2[r] * norm2[r])
+        slack = MARGIN * threshold
+        if most + next_most < 2 * lowest * threshold - slack:
+            continue
+        count = _candidates(c[r], 2 * lowest * threshold - most - slack, order)
+        best = -1.0
+        for k in range(count):
+            i = order[k]
+            ci = np.float64(c[r, i])
+            if ci * ci < bounds[i] * threshold - slack:
+                continue
+            number = _partners(
+                i, x[r], c[r], threshold, vectors, gram, orthonormal, order, count, found
+            )
+            for h in range(number):
+                j = int(found[h, 0])
+                w1, w2 = found[h, 1], found[h, 2]
+                low, high = min(i, j), max(i, j)
+                g = 0.0 if orthonormal else gram[low, high]
+                cos4, cos8 = _waves(w1, w2, g)
+                sums[r, 1] += 1
+                sums[r, 2] += cos4
+                sums[r, 3] += cos8
+                reach = w1 * w1 + w2 * w2
+                if reach > best:
+                    best = reach
+                    sums[r, 4], sums[r, 5], sums[r, 6] = 1.0, cos4, cos8
+                if pairs.shape[0]:
+                    pairs[low * m - low * (low + 1) // 2 + high - low - 1] += 1
+                if angle.shape[0]:
+                    angle[_turn(w1, w2, angle.shape[0])] += 1
+                if grid.shape[0]:
+                    a = _bin(w1 * scale[r], half_width, grid.shape[0])
+                    b = _bin(w2 * scale[r], half_width, grid.shape[0])
+                    if a >= 0 and b >= 0:
+                        grid[a, b] += 1
+                    else:
+                        outside += 1
+                    if swapped.shape[0]:
+                        v1, v2 = _other_way(w1, w2, g)
+                        a = _bin(v1 * scale[r], half_width, swapped.shape[0])
+                        b = _bin(v2 * scale[r], half_width, swapped.shape[0])
+                        if a >= 0 and b >= 0:
+                            swapped[a, b] += 1
+                        else:
+                            outside += 1
+            hits += number
+    return hits, outside
+
+
+@_jit
+def _other_way(w1, w2, g):
+    """Return the coordinates in plane (j, i) of a sample with coordinates w in plane (i, j)."""
+    sine = math.sqrt(max(0.0, 1.0 - g * g))
+    return g * w1 + sine * w2, sine * w1 - g * w2
+
+
+@_jit
+def list_rows(
+    x, c, norm2, state, scale, epsilon2, vectors, gram, orthonormal, bounds, lowest,
+    w, slot, row, order, found,
+):  # fmt: skip
+    """Write every hit of the rows: w (H, 2), the pair's place in the triangle, the row.
+
+    Arrays of size zero only count. Parameters otherwise as in `count_rows`.
+
+    Returns
+    -------
+    hits : int
+    """
+    m = c.shape[1]
+    hits = 0
+    for r in range(c.shape[0]):
+        if state[r] != VALID:
+            continue
+        threshold = epsilon2 * norm2[r]
+        most, next_most, _ = _reach(c[r])
+        slack = MARGIN * threshold
+        if most + next_most < 2 * lowest * threshold - slack:
+            continue
+        count = _candidates(c[r], 2 * lowest * threshold - most - slack, order)
+        for k in range(count):
+            i = order[k]
+            ci = np.float64(c[r, i])
+            if ci * ci < bounds[i] * threshold - slack:
+                continue
+            number = _partners(
+                i, x[r], c[r], threshold, vectors, gram, orthonormal, order, count, found
+            )
+            if row.shape[0]:
+                for h in range(number):
+                    j = int(found[h, 0])
+                    low, high = min(i, j), max(i, j)
+                    w[hits + h, 0] = found[h, 1] * scale[r]
+                    w[hits + h, 1] = found[h, 2] * scale[r]
+                    slot[hits + h] = low * m - low * (low + 1) // 2 + high - low - 1
+                    row[hits + h] = r
+            hits += number
+    return hits

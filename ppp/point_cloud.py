@@ -1,0 +1,138 @@
+"""Points: every kept sample with its plane, when counts are not enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ppp.counting import search_arguments
+from ppp.kernels import cpu
+from ppp.planes import Planes, triangle
+from ppp.prepared import Prepared
+from ppp.rule import Rule
+
+
+@dataclass(frozen=True)
+class Points:
+    """Kept samples, one entry a hit.
+
+    Parameters
+    ----------
+    w : (H, 2) float64 array
+        In-plane coordinates.
+    plane : (H,) int64 array
+        Index into `planes`.
+    sample : (H,) int64 array
+        Input of the row.
+    row : (H,) int64 array
+        The row, counted from the first one.
+    planes : Planes
+        The planes.
+    """
+
+    w: np.ndarray
+    plane: np.ndarray
+    sample: np.ndarray
+    row: np.ndarray
+    planes: Planes
+
+    def __len__(self) -> int:
+        """Return the number of hits."""
+        return len(self.plane)
+
+
+class PointCollector:
+    """List the hits of every plane, with a limit.
+
+    Parameters
+    ----------
+    planes : Planes
+        Planes to look at.
+    rule : Rule
+        The rule that keeps samples.
+    max_points : int
+        Most hits that are listed.
+    """
+
+    def __init__(self, planes: Planes, rule: Rule, max_points: int) -> None:
+        self.planes, self.rule, self.max_points = planes, rule, max_points
+        self.count = 0
+        self._arguments = search_arguments(planes, rule)
+        m = planes.frame.m
+        self._order, self._found = np.empty(m + 1, np.int64), np.empty((m, 3))
+        self._place = _plane_of_slot(planes)
+        self._parts: list[tuple[np.ndarray, ...]] = []
+        self._rows = 0
+
+    def append(self, block: Prepared) -> None:
+        """Collect a block, in order; a collector works alone."""
+        for piece in block.pieces:
+            w, slot, row = self._list(piece)
+            self.count += len(slot) * (1 + self.planes.ordered)
+            if self.count > self.max_points:
+                raise ValueError(
+                    f"more than max_points = {self.max_points:,} hits: got {self.count:,} by row "
+                    f"{self._rows + piece.start + len(piece.x):,}. Raise max_points, raise epsilon, "
+                    "or use ppp.project, whose counts need no points"
+                )
+            at = block.sample[piece.start + row]
+            self._parts.append((w, slot, at, row + self._rows + piece.start))
+        self._rows += block.rows
+
+    def finish(self) -> Points:
+        """Return the points, ordered by row, then by plane."""
+        w = np.concatenate([np.empty((0, 2)), *(part[0] for part in self._parts)])
+        slot, sample, row = (
+            np.concatenate([np.empty(0, np.int64), *(part[k] for part in self._parts)])
+            for k in (1, 2, 3)
+        )
+        plane = self._place[0][slot]
+        if self.planes.ordered:
+            other = self._place[1][slot]
+            g = self.planes.cosine[plane]
+            sine = np.sqrt(np.maximum(0, 1 - g * g))
+            swapped = np.stack([g * w[:, 0] + sine * w[:, 1], sine * w[:, 0] - g * w[:, 1]], axis=1)
+            w, plane = np.concatenate([w, swapped]), np.concatenate([plane, other])
+            sample, row = np.tile(sample, 2), np.tile(row, 2)
+        order = np.lexsort((plane, row))
+        return Points(w[order], plane[order], sample[order], row[order], self.planes)
+
+    def _list(self, piece: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = 0
+        for _ in range(2):  # count, then write: memory is what the hits need, no more
+            w, slot, row = (
+                np.empty((found, 2)),
+                np.empty(found, np.int64),
+                np.empty(found, np.int64),
+            )
+            found = cpu.list_rows(
+                piece.x,
+                piece.coordinates(self.planes.frame),
+                piece.norm2,
+                piece.state,
+                piece.scale,
+                *self._arguments,
+                w,
+                slot,
+                row,
+                self._order,
+                self._found,
+            )
+            if found + self.count > self.max_points:
+                return w, np.empty(found, np.int64), row
+        return w, slot, row
+
+
+def _plane_of_slot(planes: Planes) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each pair's place in the triangle, the plane (i, j) and the plane (j, i)."""
+    m = planes.frame.m
+    size = m * (m - 1) // 2
+    forward, backward = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
+    i, j = planes.first, planes.second
+    up = i < j
+    index = np.arange(len(i))
+    forward[triangle(i[up], j[up], m)] = index[up]
+    backward[triangle(j[~up], i[~up], m)] = index[~up]
+    return forward, backward
