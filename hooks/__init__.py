@@ -8,5 +8,19 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "blocks": ["Block"],
+        "capturing": ["Captured", "capture"],
+        "choosing": ["select"],
+        "errors": [
+            "CaptureError",
+            "HooksError",
+            "IncompleteStoreError",
+            "LayerNotFoundError",
+            "OutputError",
+            "StoreError",
+        ],
+        "indexing": ["indexed"],
+        "listing": ["layers"],
+        "rowrules": ["RowRule"],
+        "streaming": ["stream"],
     },
 )

@@ -1,0 +1,117 @@
+"""One forward that leaves the model, its mode and the random state as they were."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hooks.batches import Batch
+from hooks.errors import CaptureError, HooksError
+from hooks.structure import leaves, spell_leaf
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's inputs belong: the device of its first parameter or buffer.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    torch.device
+
+    Examples
+    --------
+    >>> device_of(nn.Linear(2, 2))
+    device(type='cpu')
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+@contextmanager
+def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
+    """Run what is inside without gradients and in eval mode; put everything back afterwards.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    eval_mode : bool
+        False leaves every module's mode as it is.
+
+    Notes
+    -----
+    The state of the random generators of torch (CPU and the model's devices), NumPy and Python is
+    put back too: a capture must not change what a training run draws next.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=devices), torch.no_grad():
+            if eval_mode:
+                model.eval()
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+
+
+def call(model: nn.Module, batch: Batch, number: int, device: torch.device) -> Any:
+    """Run the model on one batch.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    batch : Batch
+    number : int
+        The batch's place in the loader, for the message.
+    device : torch.device
+
+    Returns
+    -------
+    Any
+        What the model gives.
+
+    Raises
+    ------
+    CaptureError
+        If the model cannot take what the loader gave; the message shows both.
+    """
+    args, kwargs = batch.on(device)
+    try:
+        return model(*args, **kwargs)
+    except HooksError:
+        raise
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        LookupError,
+        AssertionError,
+    ) as problem:
+        raise CaptureError(
+            f"the model could not take batch {number} ({_shapes(args, kwargs)}): "
+            f"{type(problem).__name__}: {problem}. Say with inputs= what the model takes"
+        ) from problem
+
+
+def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    found = leaves(args) + leaves(kwargs)
+    if not found:
+        return ", ".join(type(v).__name__ for v in (*args, *kwargs.values())) or "nothing"
+    return ", ".join(
+        f"{spell_leaf(path)} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}"
+        for path, t in found[:8]
+    )

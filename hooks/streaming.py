@@ -1,0 +1,343 @@
+"""Model and loader to blocks: one pass, several layers, bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hooks.assembling import Assembler
+from hooks.batches import Batch, Reader, Selector
+from hooks.blocks import Block
+from hooks.choosing import Layers, Target, targets, unwrap
+from hooks.errors import CaptureError
+from hooks.forwarding import at_rest, call, device_of
+from hooks.rowrules import Inputs, RowRule, Rows
+from hooks.taps import StopForward, Taps
+
+Rules = RowRule | Mapping[str, RowRule] | None
+
+
+@dataclass
+class Step:
+    """What one batch brought.
+
+    Parameters
+    ----------
+    ids : (B,) int64 array
+        Ids of its inputs.
+    fields : dict of str to (B,) array
+        Per-input values, ``label`` among them.
+    rows : dict of str to Rows
+        By layer.
+    """
+
+    ids: np.ndarray
+    fields: dict[str, np.ndarray]
+    rows: dict[str, Rows]
+
+
+@dataclass
+class Job:
+    """A capture that is set up: what to run, what to hook and how to read it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The bare module.
+    loader : iterable
+    targets : list of Target
+    rules : dict of str to RowRule
+        By the targets' names.
+    reader : Reader
+    dtype : torch.dtype or None
+        What rows are converted to; None keeps the module's.
+    eval_mode, early_stop, progress : bool
+        As `stream` takes them.
+    """
+
+    model: nn.Module
+    loader: Iterable[Any]
+    targets: list[Target]
+    rules: dict[str, RowRule]
+    reader: Reader
+    dtype: torch.dtype | None = None
+    eval_mode: bool = True
+    early_stop: bool = True
+    progress: bool = False
+    source_dtypes: dict[str, torch.dtype] = field(default_factory=dict)
+
+    def steps(self) -> Iterator[Step]:
+        """Run the loader through the model, a batch at a time.
+
+        Yields
+        ------
+        Step
+            While it is out, the model is as the user left it.
+
+        Raises
+        ------
+        CaptureError
+            If the loader is empty.
+        """
+        device = device_of(self.model)
+        taps = Taps(self.targets, self.rules)
+        arrived, number = 0, -1
+        for number, given in enumerate(_progress(self.loader, self.progress)):
+            batch = self.reader.read(given, number)
+            ids = np.arange(arrived, arrived + batch.count) if batch.ids is None else batch.ids
+            arrived += batch.count
+            yield Step(ids, batch.fields, self._forward(taps, batch, ids, number, device))
+        if number < 0:
+            raise CaptureError("the loader gave no batch: give it at least one input")
+
+    def _forward(
+        self, taps: Taps, batch: Batch, ids: np.ndarray, number: int, device: torch.device
+    ) -> dict[str, Rows]:
+        taps.begin(self._inputs(batch, ids))
+        with at_rest(self.model, self.eval_mode), taps:
+            try:
+                call(self.model, batch, number, device)
+            except StopForward:
+                pass
+        rows = taps.finish()
+        if number == 0:
+            self.source_dtypes = {name: found.rows.dtype for name, found in rows.items()}
+            # the whole first forward shows how often each layer fires
+            if self.early_stop and all(rule.calls is None for rule in self.rules.values()):
+                taps.stop_after = taps.fired
+        return {name: self._convert(name, found) for name, found in rows.items()}
+
+    def _inputs(self, batch: Batch, ids: np.ndarray) -> Inputs:
+        masks = {_mask_name(rule) for rule in self.rules.values()}
+        if len(masks) > 1:
+            raise CaptureError("all layers of one capture must use one mask: capture them apart")
+        mask = next(iter(self.rules.values())).mask
+        keep = mask(batch.source) if callable(mask) else None
+        if isinstance(mask, str):
+            keep = batch.entry("attention_mask" if mask == "auto" else mask)
+            if keep is None and mask != "auto":
+                raise CaptureError(f"mask: the batch has no entry {mask!r}: name another")
+        return Inputs(batch.count, ids, _tensor(keep), _tensor(batch.entry("input_ids")))
+
+    def _convert(self, name: str, found: Rows) -> Rows:
+        if self.dtype is not None:
+            return found._replace(rows=found.rows.to(self.dtype))
+        if not found.rows.dtype.is_floating_point or found.rows.dtype.itemsize < 2:
+            raise CaptureError(
+                f"layer {name!r} gave {found.rows.dtype}: say what to convert it to, as in "
+                "dtype=torch.float32"
+            )
+        return found
+
+
+def _mask_name(rule: RowRule) -> object:
+    return rule.mask
+
+
+def _tensor(value: Any) -> torch.Tensor | None:
+    return None if value is None else torch.as_tensor(value)
+
+
+def _progress(loader: Iterable[Any], wanted: bool) -> Iterable[Any]:
+    if not wanted:
+        return loader
+    from tqdm.auto import tqdm
+
+    return tqdm(loader, desc="capture", unit="batch")
+
+
+def as_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    """Return a floating torch dtype from itself or its name.
+
+    Parameters
+    ----------
+    dtype : torch.dtype, str or None
+
+    Returns
+    -------
+    torch.dtype or None
+
+    Raises
+    ------
+    CaptureError
+        If it is not one that a store can hold.
+
+    Examples
+    --------
+    >>> as_dtype("bfloat16")
+    torch.bfloat16
+    """
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    allowed = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    if dtype is not None and found not in allowed:
+        raise CaptureError(f"dtype must be float16, bfloat16, float32 or float64, got {dtype!r}")
+    return found
+
+
+def rules_for(names: Sequence[str], rule: Rules) -> dict[str, RowRule]:
+    """Return each layer's row rule.
+
+    Parameters
+    ----------
+    names : sequence of str
+    rule : RowRule, mapping of layer name to RowRule, or None
+        One for all, or by name; layers that a mapping leaves out take the default.
+
+    Returns
+    -------
+    dict of str to RowRule
+
+    Raises
+    ------
+    CaptureError
+        If the mapping names a layer that is not captured.
+
+    Examples
+    --------
+    >>> rules_for(["a", "b"], {"b": RowRule(rows="mean")})["b"].rows
+    'mean'
+    """
+    if rule is None or isinstance(rule, RowRule):
+        return dict.fromkeys(names, rule or RowRule())
+    unknown = [name for name in rule if name not in names]
+    if unknown:
+        raise CaptureError(f"rule names {unknown[0]!r}, which is not captured: {list(names)}")
+    return {name: rule.get(name, RowRule()) for name in names}
+
+
+def prepare(
+    model: nn.Module,
+    loader: Iterable[Any],
+    layers: Layers,
+    *,
+    inputs: Selector | Sequence[str] | None = None,
+    labels: bool | Selector = True,
+    fields: Mapping[str, Selector] | None = None,
+    rule: Rules = None,
+    dtype: torch.dtype | str | None = None,
+    eval_mode: bool = True,
+    early_stop: bool = True,
+    progress: bool = False,
+) -> Job:
+    """Check what `stream` is given and set the capture up, without running anything.
+
+    Parameters
+    ----------
+    model, loader, layers, inputs, labels, fields, rule, dtype, eval_mode, early_stop, progress
+        As `stream` takes them.
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    HooksError
+        If the layers, the rules or the dtype are not there.
+    """
+    wanted = targets(model, layers)
+    if not isinstance(loader, Iterable):
+        raise CaptureError(
+            f"the loader must be iterable, got {type(loader).__name__}: give a DataLoader, or a "
+            "list of batches"
+        )
+    bare = unwrap(model)
+    rules = rules_for([target.name for target in wanted], rule)
+    reader = Reader(bare, inputs, labels, fields)
+    return Job(
+        bare, loader, wanted, rules, reader, as_dtype(dtype), eval_mode, early_stop, progress
+    )
+
+
+def stream(
+    model: nn.Module,
+    loader: Iterable[Any],
+    layers: Layers,
+    *,
+    inputs: Selector | Sequence[str] | None = None,
+    labels: bool | Selector = True,
+    fields: Mapping[str, Selector] | None = None,
+    rule: Rules = None,
+    dtype: torch.dtype | str | None = None,
+    eval_mode: bool = True,
+    early_stop: bool = True,
+    progress: bool = False,
+) -> Iterator[tuple[str, Block]]:
+    """Run a loader through a model and give its layers' activations, block by block.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any model; it is run without gradients in eval mode and is left as it was found, also while
+        a block is out.
+    loader : iterable of batches
+        (x, y), x alone, a dict, a Hugging Face batch, any nested structure.
+    layers : see `select`
+    inputs : None, int, str, sequence of str, or callable
+        Which part of a batch the model takes. None: the first part of a tuple, the entries of a
+        dict that the model's forward names.
+    labels : bool, int, str or callable
+        True keeps the labels where the batch has one for each input; a selector says which they
+        are; False drops them.
+    fields : mapping of str to selector, optional
+        Other per-input values to keep in a store.
+    rule : RowRule or mapping of layer name to RowRule, optional
+        How outputs become rows.
+    dtype : torch.dtype or str, optional
+        What to convert rows to; by default they stay as the module gives them.
+    eval_mode : bool
+        False leaves dropout and batch norm in the mode that they are in.
+    early_stop : bool
+        End each forward, after the first, when the last wanted layer has fired.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    iterator of (str, Block)
+        Blocks of whole inputs, about 2 048 rows, on the model's device; layers take turns as
+        their blocks fill.
+
+    Raises
+    ------
+    LayerNotFoundError, OutputError, CaptureError
+        If a layer is not there, its output cannot be read as rows, the loader is empty, or the
+        model cannot take what the loader gives.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
+    >>> batches = [(torch.randn(5, 4), torch.arange(5)), (torch.randn(3, 4), torch.arange(3))]
+    >>> [(name, tuple(block.rows.shape)) for name, block in stream(model, batches, "1")]
+    [('1', (8, 3))]
+    """
+    job = prepare(
+        model,
+        loader,
+        layers,
+        inputs=inputs,
+        labels=labels,
+        fields=fields,
+        rule=rule,
+        dtype=dtype,
+        eval_mode=eval_mode,
+        early_stop=early_stop,
+        progress=progress,
+    )
+    return _blocks(job)
+
+
+def _blocks(job: Job) -> Iterator[tuple[str, Block]]:
+    assemblers = {target.name: Assembler(target.name) for target in job.targets}
+    for step in job.steps():
+        for name, found in step.rows.items():
+            for block in assemblers[name].append(found, step.ids, step.fields.get("label")):
+                yield name, block
+    for name, assembler in assemblers.items():
+        for block in assembler.finish():
+            yield name, block

@@ -1,0 +1,157 @@
+"""Forward hooks that turn what modules give into rows, and remove nothing but themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hooks.choosing import Target
+from hooks.errors import OutputError
+from hooks.rowrules import Inputs, RowRule, Rows, to_rows
+from hooks.structure import choose_leaf
+
+
+class StopForward(BaseException):
+    """Ends a forward once every wanted layer has fired.
+
+    Not an Exception, so that a model which catches those cannot swallow it.
+    """
+
+
+class Taps:
+    """Hooks on some layers of a model; a context manager.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+    rules : mapping of str to RowRule
+        By the targets' names.
+
+    Notes
+    -----
+    `inputs` says how the next forward's batch reads as rows and is set by whoever runs it. Rows
+    are copied when the hook fires: a later in-place operation must not change them.
+    """
+
+    def __init__(self, targets: Sequence[Target], rules: Mapping[str, RowRule]) -> None:
+        self.targets = list(targets)
+        self.rules = rules
+        self.inputs = Inputs()
+        self.stop_after: int | None = None
+        self.fired = 0
+        self._calls: dict[str, int] = {}
+        self._found: dict[str, list[Rows]] = {}
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> Taps:
+        try:
+            for target in self.targets:
+                self._handles.append(self._register(target))
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _register(self, target: Target) -> Any:
+        def given(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self._take(target, module, {**dict(enumerate(args)), **kwargs})
+
+        def gave(
+            module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+        ) -> None:
+            self._take(target, module, output)
+
+        if target.side == "in":
+            return target.module.register_forward_pre_hook(given, with_kwargs=True)
+        return target.module.register_forward_hook(gave, with_kwargs=True)
+
+    def _take(self, target: Target, module: nn.Module, value: Any) -> None:
+        rule = self.rules[target.name]
+        call = self._calls.get(target.name, 0)
+        self._calls[target.name] = call + 1
+        self.fired += 1
+        if not isinstance(rule.calls, int) or call == rule.calls:
+            if call and rule.calls is None:
+                raise OutputError(
+                    f"layer {target.name!r} runs several times in one forward: say which call "
+                    'to keep with RowRule(calls=0), or keep every one with calls="each"'
+                )
+            tensor = choose_leaf(value, target.leaf, target.name)
+            rows = to_rows(tensor.detach(), module, rule, self.inputs, target.name)
+            if rows.rows.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
+                rows = rows._replace(rows=rows.rows.clone())
+            self._found.setdefault(target.name, []).append(rows)
+        if self.stop_after is not None and self.fired >= self.stop_after:
+            raise StopForward
+
+    def begin(self, inputs: Inputs) -> None:
+        """Forget what an earlier forward left and say how the next batch reads.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        """
+        self.inputs = inputs
+        self.fired = 0
+        self._calls = {}
+        self._found = {}
+
+    def finish(self) -> dict[str, Rows]:
+        """Return the rows of the forward that has just run, by layer.
+
+        Returns
+        -------
+        dict of str to Rows
+
+        Raises
+        ------
+        OutputError
+            If a wanted layer did not fire.
+        """
+        missing = [t.name for t in self.targets if t.name not in self._found]
+        if missing:
+            name = missing[0]
+            calls = self._calls.get(name, 0)
+            why = (
+                f"ran {calls} times, so there is no call {self.rules[name].calls}"
+                if calls
+                else "did not run in this forward: it is not used, or is called past its forward"
+            )
+            raise OutputError(f"layer {name!r} {why}; capture a layer that runs")
+        return {
+            target.name: _join(self._found[target.name], self.rules[target.name].calls)
+            for target in self.targets
+        }
+
+
+def _join(calls: list[Rows], rule: str | int | None) -> Rows:
+    """Join the calls of one forward, rows of one input side by side."""
+    if rule != "each":
+        return calls[0]
+    counts = np.stack([part.counts for part in calls])
+    owner = np.concatenate([np.repeat(np.arange(len(c)), c) for c in counts])
+    order = np.argsort(owner, kind="stable")
+    number = np.repeat(np.arange(len(calls)), counts.sum(1)).astype(np.int32)[:, None]
+    places = [part.position for part in calls if part.position is not None]
+    position = np.hstack([number, np.concatenate(places)]) if places else number
+    rows = torch.cat([part.rows for part in calls])
+    if len(calls) > 1:
+        rows = rows[torch.as_tensor(order, device=rows.device)]
+    return Rows(rows, counts.sum(0), position[order], ("call", *calls[0].columns))
