@@ -1,0 +1,272 @@
+"""Figures of projections: one density, a grid over training, an observation beside its null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ppp.density import window
+from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
+from ppp.plot_panels import (
+    FAINT,
+    INK,
+    View,
+    ceiling,
+    check_scale,
+    count,
+    densities,
+    draw,
+    full,
+    null_views,
+    setting,
+    tallied,
+    view,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ppp.result import PPPResult
+
+
+def plot_density(
+    result: PPPResult,
+    ax: Axes | None = None,
+    *,
+    size: int = 512,
+    extent: float | None = None,
+    scale: str = "row",
+    title: str | None = None,
+    colorbar: bool = True,
+    thinned: bool = False,
+) -> Axes:
+    """Draw the density of the samples that a projection kept.
+
+    Parameters
+    ----------
+    result : PPPResult
+        What was projected.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where left out.
+    size : int
+        Pixels along either side.
+    extent : float, optional
+        Half the side of the picture, in the units of the activations; 1.05 times the 99.9th
+        percentile of the hits' radii where left out.
+    scale : {"row", "max", "shared"}
+        Colours end at the mean plus five standard deviations ("row") or at the maximum.
+    title : str, optional
+        First line above the picture; setting and counts follow in any case.
+    colorbar : bool
+        Draw the colour bar, in hits per unit area.
+    thinned : bool
+        Draw a random N**0.9 of the N hits, as the paper's figures do.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For an unknown scale or a size below 2.
+
+    Notes
+    -----
+    Privileged-plane projection, Sec. 3 and App. E.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> x = np.random.default_rng(0).standard_normal((2000, 8))
+    >>> ax = ppp.plot_density(ppp.project(x, epsilon=0.75))
+    >>> ax.get_xlabel()
+    'along the first vector, $b_i$'
+    """
+    check_scale(scale)
+    one = _seen(result, thinned)
+    image = densities([one], size, window([one], extent=extent))[0]
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6.6, 6.3), layout="compressed")
+    artist = draw(ax, one, image, ceiling([image.image], scale))
+    full(ax, one)
+    heading = "Density of kept samples" if title is None else title
+    ax.set_title(heading, loc="left", fontsize=12, color=INK, pad=34)
+    ax.annotate(
+        f"{setting([one])}\n{tallied(one)}",
+        (0, 1),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="bottom",
+        fontsize=8,
+        color=FAINT,
+        linespacing=1.5,
+    )
+    if colorbar and one.hits:
+        colour_bar(artist, ax, "hits per unit area")
+    return ax
+
+
+def plot_grid(
+    rows: Mapping[str, Mapping[Any, PPPResult]],
+    *,
+    size: int = 256,
+    scale: str = "row",
+    title: str | None = None,
+    panel: float = 1.5,
+    thinned: bool = False,
+) -> Figure:
+    """Draw networks downwards and snapshots rightwards, with one colour scale a row.
+
+    Parameters
+    ----------
+    rows : mapping of mappings
+        ``rows[network][snapshot]`` is a result. Columns are the snapshots in the order they are
+        first met; a network without one of them leaves its place empty.
+    size : int
+        Pixels along either side of a panel.
+    scale : {"row", "max", "shared"}
+        Where colours end: each row's mean plus five standard deviations, each row's maximum, or
+        one maximum for the whole figure (which then shares one extent, too).
+    title : str, optional
+        Line above the panels.
+    panel : float
+        Side of a panel in inches.
+    thinned : bool
+        Draw a random N**0.9 of each panel's N hits, as the paper's figures do.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        For no rows, a row without results, or an unknown scale.
+
+    Notes
+    -----
+    Privileged-plane projection, Fig. 1 and App. E. Under each panel stand its hits and, after
+    the stroke, what isotropic samples would give.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> rng = np.random.default_rng(0)
+    >>> epochs = {f"epoch {e}": ppp.project(rng.standard_normal((500, 8))) for e in (0, 1)}
+    >>> figure = ppp.plot_grid({"noise": epochs})
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['epoch 0', 'epoch 1']
+    """
+    check_scale(scale)
+    if not rows:
+        raise ValueError("a grid needs at least one row of results, got none")
+    empty = [name for name, row in rows.items() if not row]
+    if empty:
+        raise ValueError(f"every row of a grid needs a result, got none for {', '.join(empty)}")
+    seen = {
+        name: {column: _seen(result, thinned) for column, result in row.items()}
+        for name, row in rows.items()
+    }
+    return matrix(seen, size, scale, title or "Density of kept samples", panel)
+
+
+def plot_with_null(
+    result: PPPResult | Mapping[str, PPPResult],
+    *,
+    size: int = 256,
+    scale: str = "row",
+    draws: int = 8,
+    title: str | None = None,
+    panel: float = 1.6,
+) -> Figure:
+    """Draw an observation beside draws of its null, all in one colour scale.
+
+    Parameters
+    ----------
+    result : PPPResult or mapping
+        One result, or one row for each name. Each must carry full draws of its null.
+    size : int
+        Pixels along either side of a panel.
+    scale : {"row", "max", "shared"}
+        Where colours end, over an observation and its draws together.
+    draws : int
+        Most draws to show.
+    title : str, optional
+        Line above the panels.
+    panel : float
+        Side of a small panel in inches.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        If a result carries no full draws.
+
+    Notes
+    -----
+    Privileged-plane projection, App. A. A draw of the rotation null projects the same samples
+    with the frame turned at random.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> x = np.random.default_rng(0).laplace(size=(2000, 8))
+    >>> figure = ppp.plot_with_null(ppp.project(x), draws=2)
+    >>> [ax.get_title() for ax in figure.axes[:3]]
+    ['observed', 'rotation 1', 'rotation 2']
+    """
+    check_scale(scale)
+    results = result if isinstance(result, Mapping) else {"": result}
+    seen: dict[str, dict[Any, View]] = {}
+    for name, each in results.items():
+        nulls = null_views(each)[:draws]
+        if not nulls:
+            raise ValueError(
+                f"the result{name and ' ' + name} carries no full null draws to show: "
+                'project it with null="rotation"'
+            )
+        seen[name] = {"observed": view(each)}
+        kind = "null" if each.plan is None else each.plan.kind
+        seen[name] |= {f"{kind} {k + 1}": one for k, one in enumerate(nulls)}
+    heading = title or "Observed density beside its null"
+    if len(seen) > 1:
+        return matrix(seen, size, scale, heading, panel)
+    name, row = next(iter(seen.items()))
+    return _beside(row, size, scale, f"{heading}: {name}" if name else heading, panel)
+
+
+def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure:
+    """Draw the first view large, the others in two lines to its right."""
+    import matplotlib.pyplot as plt
+
+    images, top = shade({"": row}, size, scale)[""]
+    across = (len(row) - 1 + 1) // 2
+    figure = plt.figure(
+        figsize=(panel * (across + 2.3) + 1.3, panel * 2.3 + 1.3), layout="compressed"
+    )
+    places = figure.add_gridspec(2, across + 2, width_ratios=[1.075] * 2 + [1] * across)
+    corners = [places[:, :2]] + [places[k // across, 2 + k % across] for k in range(len(row) - 1)]
+    axes = [figure.add_subplot(corner) for corner in corners]
+    for ax, (name, one) in zip(axes, row.items(), strict=True):
+        artist = small(ax, one, images[name], top)
+        ax.set_title(name, fontsize=10, color=INK)
+    name, one = next(iter(row.items()))
+    full(axes[0], one)
+    axes[0].set_title(f"{name}:  {count(one.hits)} / {count(one.expected)}", fontsize=10, color=INK)
+    if any(one.hits for one in row.values()):
+        colour_bar(artist, axes)
+    close(figure, list(row.values()), scale, title)
+    return figure
+
+
+def _seen(result: PPPResult, thinned: bool) -> View:
+    one = view(result)
+    return one.thinned() if thinned else one

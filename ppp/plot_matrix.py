@@ -1,0 +1,132 @@
+"""Figures of many panels: rows that share colours, their footnotes, their key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ppp.density import Density, window
+from ppp.plot_panels import (
+    FAINT,
+    INK,
+    View,
+    ceiling,
+    decimal,
+    densities,
+    draw,
+    setting,
+    short,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[Any, View]
+#: What the colour scales are called under a figure.
+SCALE_WORDS = {
+    "row": "colours: 0 … mean + 5 std of each row",
+    "max": "colours: 0 … maximum of each row",
+    "shared": "colours: 0 … maximum of the figure",
+}
+
+
+def shade(
+    rows: Mapping[str, Row], size: int, scale: str
+) -> dict[str, tuple[dict[Any, Density], float]]:
+    """Return each row's images and the density at which its colours end.
+
+    Parameters
+    ----------
+    rows : mapping of mappings
+        ``rows[row][column]`` is a view.
+    size : int
+        Pixels along either side of an image.
+    scale : {"row", "max", "shared"}
+        "shared" shares extent, Gaussians and maximum over all rows.
+    """
+    everything = window(one for row in rows.values() for one in row.values())
+    images = {}
+    for name, row in rows.items():
+        shown = everything if scale == "shared" else window(row.values())
+        images[name] = dict(zip(row, densities(row.values(), size, shown), strict=True))
+    tops = {name: ceiling([d.image for d in row.values()], scale) for name, row in images.items()}
+    if scale == "shared":
+        tops = dict.fromkeys(tops, max(tops.values()))
+    return {name: (images[name], tops[name]) for name in rows}
+
+
+def matrix(rows: Mapping[str, Row], size: int, scale: str, title: str, panel: float) -> Figure:
+    """Draw one panel a view, rows downwards and columns rightwards."""
+    import matplotlib.pyplot as plt
+
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    shown = shade(rows, size, scale)
+    figure = plt.figure(
+        figsize=(panel * len(columns) + 1.4, (panel + 0.26) * len(rows) + 1.15),
+        layout="compressed",
+    )
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for line, (name, row) in zip(axes, rows.items(), strict=True):
+        images, top = shown[name]
+        panels = [(ax, column) for ax, column in zip(line, columns, strict=True)]
+        for ax, column in panels:
+            if column in row:
+                artist = small(ax, row[column], images[column], top)
+            else:
+                blank(ax)
+        extent = next(iter(images.values())).extent
+        line[0].set_ylabel(f"{name}\n±{decimal(extent)}" if name else f"±{decimal(extent)}")
+        line[0].yaxis.label.set(fontsize=9, color=INK, linespacing=1.5)
+        if any(one.hits for one in row.values()):
+            colour_bar(artist, list(line))
+    for ax, column in zip(axes[0], columns, strict=True):
+        ax.set_title(str(column), fontsize=10, color=INK)
+    everything = [one for row in rows.values() for one in row.values()]
+    close(figure, everything, scale, title)
+    return figure
+
+
+def small(ax: Axes, one: View, image: Density, top: float) -> Any:
+    """Draw one panel with its counts below it; return the image artist."""
+    artist = draw(ax, one, image, top, brief=True)
+    ax.set(xticks=[], yticks=[])
+    beyond = f"  (+{short(one.outside)} beyond)" if one.outside else ""
+    ax.set_xlabel(f"{short(one.hits)} / {short(one.expected)}{beyond}")
+    ax.xaxis.label.set(fontsize=8, color=FAINT)
+    ax.xaxis.labelpad = 2
+    return artist
+
+
+def blank(ax: Axes) -> None:
+    """Leave a place empty that has no result, and say so."""
+    ax.set(xticks=[], yticks=[], aspect="equal", xlim=(-1, 1), ylim=(-1, 1))
+    ax.set_facecolor("none")
+    for spine in ax.spines.values():
+        spine.set(color=FAINT, linewidth=0.4, linestyle=(0, (2, 4)))
+    ax.text(0, 0, "not recorded", ha="center", va="center", fontsize="small", color=FAINT)
+
+
+def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> None:
+    """Add a slim colour bar to the right of axes, in hits per unit area."""
+    from matplotlib.ticker import MaxNLocator
+
+    bar = artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96)
+    bar.outline.set_visible(False)
+    bar.locator = MaxNLocator(4)
+    bar.update_ticks()
+    bar.set_label(label, color=FAINT, fontsize=8)
+    bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: short(value))
+
+
+def close(figure: Figure, views: Sequence[View], scale: str, title: str) -> None:
+    """Write the figure's title above and its key below."""
+    figure.suptitle(title, fontsize=13, color=INK)
+    figure.supxlabel(
+        f"{setting(views)}\n±: half the side of a panel;  below it: hits / expected under "
+        f"isotropy;  {SCALE_WORDS[scale]};  bars: hits per unit area",
+        fontsize=8,
+        color=FAINT,
+        linespacing=1.5,
+    )

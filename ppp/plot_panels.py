@@ -1,0 +1,250 @@
+"""Parts of the density figures: what a panel shows, its colours, its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppp.density import Density, Window, density, thin, window
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ppp.planes import Planes
+    from ppp.result import PPPResult
+    from ppp.tally import Tally
+
+#: Perceptually uniform, with black for "nothing there".
+COLOURS = "magma"
+SCALES = ("row", "max", "shared")
+#: Standard deviations above the mean at which the default colour scale ends.
+SPREAD = 5.0
+INK, FAINT, PAPER = "#1b1b1f", "#6b6b76", "#f4f0ea"
+#: A thin space between thousands.
+THIN_SPACE = "\u2009"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One tally as its planes read it: the hits in the grid, and what isotropy would give."""
+
+    grid: np.ndarray
+    half_width: float
+    hits: int
+    expected: float
+    valid: int
+    dropped: int
+    epsilon: float
+    planes: Planes
+
+    @property
+    def outside(self) -> int:
+        """Hits beyond the grid."""
+        return self.hits - int(self.grid.sum(dtype=np.int64))
+
+    def thinned(self, seed: int = 0) -> View:
+        """Return the view with a random N**0.9 of its N hits, as the paper draws them."""
+        return replace(self, grid=thin(self.grid, seed=seed))
+
+
+def view(result: PPPResult) -> View:
+    """Return what there is to see of a result."""
+    return _read(result.tally, result.planes, result.expected)
+
+
+def null_views(result: PPPResult) -> list[View]:
+    """Return the same for each full draw of the result's null; none is made here."""
+    share = result.expected / max(result.tally.valid, 1)
+    return [_read(tally, result.planes, share * tally.valid) for tally in result.drawn]
+
+
+def _read(tally: Tally, planes: Planes, expected: float) -> View:
+    times = 2 if planes.ordered else 1
+    return View(
+        grid=tally.image(),
+        half_width=tally.half_width,
+        hits=times * int(tally.hits),
+        expected=float(expected),
+        valid=int(tally.valid),
+        dropped=int(tally.rows - tally.valid),
+        epsilon=float(tally.rule.epsilon),
+        planes=planes,
+    )
+
+
+def densities(views: Iterable[View], size: int, shown: Window | None = None) -> list[Density]:
+    """Return one image a view, all with the same extent and Gaussians."""
+    views = list(views)
+    shown = window(views) if shown is None else shown
+    return [density(v.grid, v.half_width, size, shown.extent, shown.sigma) for v in views]
+
+
+def ceiling(images: Iterable[np.ndarray], scale: str) -> float:
+    """Return the density at which the colours end, for images that share one scale.
+
+    Parameters
+    ----------
+    images : iterable of arrays
+        The images of one row, or of the whole figure.
+    scale : {"row", "max", "shared"}
+        "row": the mean plus five standard deviations over all their pixels; the others: their
+        maximum.
+
+    Examples
+    --------
+    >>> ceiling([np.array([[0.0, 2.0]]), np.array([[0.0, 2.0]])], "row")
+    6.0
+    >>> ceiling([np.zeros((2, 2))], "max")
+    1.0
+    """
+    values = np.concatenate([np.ravel(image) for image in images])
+    top = values.mean() + SPREAD * values.std() if scale == "row" else values.max()
+    return float(top) if top > 0 else 1.0
+
+
+def check_scale(scale: str) -> None:
+    """Raise a ValueError for a colour scale that is not known."""
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+
+
+def count(number: float) -> str:
+    """Write a count with thin spaces between thousands.
+
+    Examples
+    --------
+    >>> count(1234567).replace(THIN_SPACE, " "), count(0.04), count(3.25)
+    ('1 234 567', '0.04', '3.2')
+    """
+    if float(number).is_integer() or abs(number) >= 10:
+        return f"{number:,.0f}".replace(",", THIN_SPACE)
+    return f"{number:.2g}" if abs(number) >= 1e-3 else f"{number:.0e}"
+
+
+def short(number: float) -> str:
+    """Write a count in at most five characters.
+
+    Examples
+    --------
+    >>> [short(v) for v in (0, 62, 999, 12_320, 208_000, 3_400_000)]
+    ['0', '62', '999', '12.3k', '208k', '3.4M']
+    """
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * unit:
+            return f"{number / unit:.3g}{name}"
+    return f"{number:.0f}" if abs(number) >= 10 else f"{number:.2g}"
+
+
+def decimal(value: float) -> str:
+    """Write a number in at most four significant digits, without a leading zero.
+
+    Examples
+    --------
+    >>> decimal(0.75), decimal(0.523456), decimal(1.0)
+    ('.75', '.5235', '1')
+    """
+    text = f"{value:.4g}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def span(values: Iterable[float], write: Any = count) -> str:
+    """Write what values have in common, or their range."""
+    found = sorted(set(values))
+    return write(found[0]) if len(found) == 1 else f"{write(found[0])}–{write(found[-1])}"
+
+
+def setting(views: Sequence[View]) -> str:
+    """Say what was projected: dimension, samples, threshold, planes."""
+    planes = [v.planes for v in views]
+    angles = span([math.degrees(math.acos(min(v.epsilon, 1.0))) for v in views], "{:.1f}°".format)
+    number = span([p.count for p in planes])
+    pairs = " or ".join(sorted({"permutation" if p.ordered else "combination" for p in planes}))
+    words = "plane" if number == "1" else f"planes ({pairs})"
+    return (
+        f"n = {span([p.frame.n for p in planes])},  N = {span([v.valid for v in views])} samples,  "
+        f"ε = {span([v.epsilon for v in views], decimal)} (within {angles} of a plane),  "
+        f"{number} {words}"
+    )
+
+
+def tallied(one: View) -> str:
+    """Say how many hits were kept, how many isotropy would keep, and what is not shown."""
+    words = "hit" if one.hits == 1 else "hits"
+    text = f"{count(one.hits)} {words},  {count(one.expected)} expected under isotropy"
+    if one.outside:
+        text += f",  {count(one.outside)} beyond the grid"
+    if one.dropped:
+        text += f",  {count(one.dropped)} zero or non-finite rows left out"
+    return text
+
+
+def nothing(one: View, brief: bool) -> str:
+    """Say what an empty panel means."""
+    if brief:
+        return f"no hits\n{short(one.expected)} expected"
+    angle = math.degrees(math.acos(min(one.epsilon, 1.0)))
+    which = "the plane" if one.planes.count == 1 else "any plane"
+    return (
+        f"no sample within {angle:.1f}° of {which}\n{count(one.expected)} expected under isotropy"
+    )
+
+
+def directions(planes: Planes) -> tuple[str, str]:
+    """Name the two axes after the frame's labels; pooled planes share generic names.
+
+    Parameters
+    ----------
+    planes : Planes
+        One plane, or the many whose hits share the picture.
+    """
+    if planes.count > 1:
+        return "along the first vector, $b_i$", "towards the second vector, $b_j$"
+    labels = planes.frame.labels
+    return f"along {labels[planes.first[0]]}", f"towards {labels[planes.second[0]]}"
+
+
+def draw(ax: Axes, one: View, image: Density, top: float, brief: bool = False) -> Any:
+    """Draw one density into axes; return the image artist."""
+    reach = image.extent
+    artist = ax.imshow(
+        image.image,
+        origin="lower",
+        extent=(-reach, reach, -reach, reach),
+        vmin=0.0,
+        vmax=top,
+        cmap=COLOURS,
+        interpolation="bilinear",
+        aspect="equal",
+    )
+    if one.hits:
+        ax.plot(0, 0, "+", color=PAPER, alpha=0.5, markersize=4 if brief else 7, mew=0.6)
+    else:
+        ax.text(
+            *(0.5, 0.5),
+            nothing(one, brief),
+            transform=ax.transAxes,
+            ha="center",
+            va="center",
+            color=PAPER,
+            fontsize="small" if brief else "medium",
+            linespacing=1.6,
+        )
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return artist
+
+
+def full(ax: Axes, one: View) -> None:
+    """Give axes their names and ticks, in the units of the activations."""
+    from matplotlib.ticker import MaxNLocator
+
+    along, towards = directions(one.planes)
+    ax.set_xlabel(along, color=INK, fontsize=10)
+    ax.set_ylabel(towards, color=INK, fontsize=10)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(6, symmetric=True))
+    ax.tick_params(labelsize=8, colors=FAINT, length=2)
