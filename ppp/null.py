@@ -1,0 +1,187 @@
+"""Draws of a null control, counted by the same kernels as the observation."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ppp.controls import EXACT, check_kind, prepare
+from ppp.draws import Nulls
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.scan import available_cores, tally_of
+from ppp.shape import SHAPES, shape
+from ppp.statistics import Geometry
+from ppp.tally import MOMENTS, Tally
+
+Array = NDArray[np.float64]
+
+#: Above this many planes, draws leave angles and the table of planes out.
+SHAPED = 2**20
+
+
+def run_nulls(
+    rows: np.ndarray,
+    sample: np.ndarray | None,
+    label: np.ndarray | None,
+    planes: Planes,
+    rule: Rule,
+    kind: str = "rotation",
+    repeats: int = 99,
+    seed: int = 0,
+    progress: bool = False,
+    limit: int | None = None,
+    workers: int | None = None,
+) -> Nulls:
+    """Draw a null control K times on rows in memory.
+
+    Parameters
+    ----------
+    rows : (N, n) array
+        The tested activations; rows that are not finite are left out.
+    sample, label : (N,) arrays or None
+        Input and class of each row.
+    planes, rule
+        What to count.
+    kind : str
+        One of `CONTROLS`.
+    repeats : int
+        Draws K, at least 1.
+    seed : int
+        Draw b uses ``default_rng([seed, b])``, so more draws only add to fewer.
+    progress : bool
+        Show a progress bar, which states the expected cost first.
+    limit : int, optional
+        Grow K tenfold, up to this many draws, while a headline p is at most 10/(K + 1).
+    workers : int, optional
+        Draws made at a time; as many as cores by default. The result does not depend on it.
+
+    Returns
+    -------
+    Nulls
+
+    Raises
+    ------
+    ValueError
+        For an unknown control, fewer than one draw, or no usable row.
+
+    Examples
+    --------
+    >>> from ppp.frame import Frame
+    >>> x = np.random.default_rng(0).laplace(size=(500, 8))
+    >>> planes = Planes.of(Frame.standard(8), "combination")
+    >>> nulls = run_nulls(x, None, None, planes, Rule(0.75), repeats=19)
+    >>> nulls.p("kappa")
+    0.1
+    """
+    check_kind(kind)
+    if repeats < 1:
+        raise ValueError(f"null_repeats must be at least 1, got {repeats}")
+    if limit is not None and limit < repeats:
+        raise ValueError(f"the limit of the draws must be at least {repeats}, got {limit}")
+    usable = np.isfinite(rows).all(axis=1)
+    if not (usable & np.any(rows != 0, axis=1)).any():
+        raise ValueError("a null needs at least one row that is finite and not zero, got none")
+    rows = rows[usable]
+    sample = None if sample is None else np.asarray(sample)[usable]
+    label = None if label is None else np.asarray(label)[usable]
+    counter = _Counter(rows, sample, label, planes, rule, kind, seed)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return counter.run(repeats, limit, workers or available_cores(), progress)
+
+
+class _Counter:
+    """Count the observation and its draws, all through the same kernels."""
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        sample: np.ndarray | None,
+        label: np.ndarray | None,
+        planes: Planes,
+        rule: Rule,
+        kind: str,
+        seed: int,
+    ) -> None:
+        self.sample, self.label, self.kind, self.seed = sample, label, kind, seed
+        # Angles and planes are wanted, the picture is not: the smallest grid there is.
+        self.rule = replace(rule, bins=4)
+        self.shaped = planes.unordered <= SHAPED
+        self.draw = prepare(rows, planes, kind)
+        self.observation, self.seconds = self._timed(rows, planes)
+        self.rows, self.planes = len(rows), planes
+
+    def count(self, rows: np.ndarray, planes: Planes) -> Tally:
+        """Count rows in place of the observed ones; generated rows may be fewer."""
+        sample = None if self.sample is None else self.sample[: len(rows)]
+        label = None if self.label is None else self.label[: len(rows)]
+        return tally_of(rows, planes, self.rule, sample, label, detailed=self.shaped)
+
+    def sums(self, tally: Tally) -> tuple[Array, Array]:
+        """Moments by the observation's classes, and shape statistics."""
+        found = np.zeros((len(self.observation.classes), len(MOMENTS)))
+        for at, label in enumerate(self.observation.classes):
+            if label in tally.classes:
+                found[at] = tally.moments[tally.classes.index(label)]
+        if not self.shaped:
+            return found, np.full(len(SHAPES), np.nan)
+        return found, np.array(list(shape(tally.angle, tally.pairs).values()))
+
+    def one(self, index: int) -> tuple[Array, Array]:
+        """Make and count draw number `index`."""
+        return self.sums(self.count(*self.draw(np.random.default_rng([self.seed, index]))))
+
+    def run(self, repeats: int, limit: int | None, workers: int, progress: bool) -> Nulls:
+        """Draw stage after stage and gather."""
+        observed, observed_shape = self.sums(self.observation)
+        drawn: list[tuple[Array, Array]] = []
+        stages: tuple[int, ...] = ()
+        while True:
+            target = repeats if not stages else min(limit or 0, 10 * (stages[-1] + 1) - 1)
+            drawn += self._stage(len(drawn), target, workers, progress)
+            stages += (target,)
+            nulls = Nulls(
+                self.kind, self.seed, Geometry.of(self.planes, self.rule),
+                self.observation.classes, observed, np.stack([sums for sums, _ in drawn]),
+                observed_shape, np.stack([found for _, found in drawn]),
+                self.rows, int(self.observation.inputs.sum()), stages, self.kind in EXACT,
+            )  # fmt: skip
+            if limit is None or target >= limit or not nulls.unresolved():
+                return nulls
+
+    def _stage(
+        self, start: int, stop: int, workers: int, progress: bool
+    ) -> list[tuple[Array, Array]]:
+        from tqdm import tqdm
+
+        cost = describe_cost(self.kind, stop - start, self.rows, self.planes, self.seconds, workers)
+        with ThreadPoolExecutor(workers) as pool:
+            made = pool.map(self.one, range(start, stop))
+            return list(tqdm(made, desc=cost, total=stop - start, disable=not progress))
+
+    def _timed(self, rows: np.ndarray, planes: Planes) -> tuple[Tally, float]:
+        self.count(rows[:8], planes)  # compiles the kernels, which no estimate should hold
+        start = time.perf_counter()
+        tally = self.count(rows, planes)
+        return tally, time.perf_counter() - start
+
+
+def describe_cost(
+    kind: str, repeats: int, rows: int, planes: Planes, seconds: float, workers: int = 1
+) -> str:
+    """Say what a null will cost, from the measured time of one count of the same rows.
+
+    Examples
+    --------
+    >>> from ppp.frame import Frame
+    >>> planes = Planes.of(Frame.standard(24), "combination")
+    >>> describe_cost("rotation", 99, 10_000, planes, 0.05, workers=2)
+    '99 × rotation on 10,000 × 24, about 2 s'
+    """
+    total = repeats * seconds / workers
+    return f"{repeats} × {kind} on {rows:,} × {planes.frame.n}, about {max(1, round(total))} s"
