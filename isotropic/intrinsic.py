@@ -154,7 +154,7 @@ class RadialActivation(nn.Module):
     @property
     def omega(self) -> float:
         """The squared intrinsic length (0 when absent)."""
-        return 0.0 if self.omega_kind == "absent" else math.exp(float(self.log_omega))
+        return 0.0 if self.omega_kind == "absent" else math.exp(float(self.log_omega.detach()))
 
     @property
     def length(self) -> float:

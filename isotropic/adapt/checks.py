@@ -1,0 +1,204 @@
+"""What every adaptation asks of a network before it touches it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from isotropic.adapt.states import require_known, require_owned
+from isotropic.mlp import MLP
+
+# Normalisers through which a rotation of the hidden space passes exactly declare it themselves.
+_REASONS: tuple[tuple[type[nn.Module], str], ...] = (
+    (
+        nn.LayerNorm,
+        "LayerNorm subtracts the mean over the neurons, which distinguishes the direction "
+        "(1, ..., 1): use the weighted-mean LayerNorm, whose direction rotates along",
+    ),
+    (
+        nn.RMSNorm,
+        "RMSNorm's gain per neuron distinguishes the neurons: make it without "
+        "(elementwise_affine=False)",
+    ),
+    (
+        nn.BatchNorm1d,
+        "BatchNorm scales each neuron by itself: make it with affine=False, and use "
+        "adapt.diagonalise_covariance to choose the basis in which it is exact",
+    ),
+    (nn.Dropout, "dropout of single neurons is not the same in a rotated basis"),
+)
+
+
+def require_isotropic(net: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> MLP:
+    """Refuse anything but an isotropic perceptron.
+
+    Parameters
+    ----------
+    net : Module
+        What the user gave.
+    optimizer : Optimizer, optional
+        Must be of a known kind and hold this network's parameters.
+
+    Returns
+    -------
+    MLP
+        The same network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the reason.
+
+    Examples
+    --------
+    >>> require_isotropic(MLP([2, 2]))
+    MLP(...
+    """
+    require_known(optimizer)
+    if not isinstance(net, MLP):
+        raise TypeError(
+            f"widths are adapted in an isotropic.MLP, got {type(net).__name__}: another forward "
+            "may add residual sums or pooling that rotations do not pass (for a plain chain of "
+            "convolutions see adapt.diagonalise_channels)"
+        )
+    if not net.is_isotropic:
+        raise ValueError(
+            f"the activation must commute with rotations, but {net.activation!r} acts on each "
+            "neuron by itself: build the network with 'isotropic-tanh', or widen it with "
+            "adapt.widen_elementwise"
+        )
+    require_owned(optimizer, net.parameters())
+    return net
+
+
+def require_layer(net: MLP, layer: int, first: int = 0) -> int:
+    """Refuse a layer that is not one of the affine layers before the last.
+
+    Parameters
+    ----------
+    net : MLP
+        The network.
+    layer : int
+        Index of an affine layer, from 0; negative ones count from the end.
+    first : int
+        The smallest index allowed.
+
+    Returns
+    -------
+    int
+        The index, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        When it does not exist or is the last.
+
+    Examples
+    --------
+    >>> require_layer(MLP([2, 2, 2]), 0)
+    0
+    """
+    index = layer + net.depth if layer < 0 else layer
+    if not first <= index <= net.depth - 2:
+        raise ValueError(
+            f"layer must lie in {first} ... {net.depth - 2} (the last affine layer, "
+            f"{net.depth - 1}, has no activation after it), got {layer}"
+        )
+    return index
+
+
+def require_dense(net: MLP, *layers: int) -> None:
+    """Refuse layers that are stored in factors.
+
+    Parameters
+    ----------
+    net : MLP
+        The network.
+    *layers : int
+        Indices.
+
+    Raises
+    ------
+    ValueError
+        When one of them is not dense.
+
+    Examples
+    --------
+    >>> require_dense(MLP([2, 2]), 0)
+    """
+    for layer in layers:
+        form = net.layers[layer].form
+        if form != "dense":
+            raise ValueError(
+                f"layer {layer} must be dense to be changed, but it is {form}: call "
+                f"adapt.densify(net, {layer}) first"
+            )
+
+
+def require_rotatable(norm: nn.Module, approximate: bool = False) -> None:
+    """Refuse a normaliser that rotations do not pass.
+
+    Parameters
+    ----------
+    norm : Module
+        A module between an activation and the next layer.
+    approximate : bool
+        Whether a parameterless BatchNorm may turn its variances as a diagonal.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+
+    Examples
+    --------
+    >>> require_rotatable(nn.Identity())
+    """
+    if isinstance(norm, nn.Identity) or hasattr(norm, "rotate_"):
+        return
+    if isinstance(norm, nn.RMSNorm) and not norm.elementwise_affine:
+        return
+    if isinstance(norm, nn.BatchNorm1d) and not norm.affine:
+        if approximate:
+            return
+        raise ValueError(
+            "BatchNorm1d between the layers passes a rotation only approximately, as the diagonal "
+            "of a whitening: say approximate=True, or see adapt.diagonalise_covariance"
+        )
+    for kind, reason in _REASONS:
+        if isinstance(norm, kind):
+            raise ValueError(f"{type(norm).__name__} between the layers: {reason}")
+    raise ValueError(
+        f"{type(norm).__name__} between the layers is not known to commute with rotations: give "
+        "it a method rotate_(turn) that turns its statistics, if it does"
+    )
+
+
+@torch.no_grad()
+def turn_normaliser(norm: nn.Module, turn: torch.Tensor) -> None:
+    """Turn the statistics and directions of a normaliser along with its hidden space.
+
+    Parameters
+    ----------
+    norm : Module
+        One that :func:`require_rotatable` let pass.
+    turn : Tensor (n, n)
+        Orthogonal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> norm = nn.BatchNorm1d(2, affine=False)
+    >>> turn_normaliser(norm, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    """
+    rotate: Any = getattr(norm, "rotate_", None)
+    if rotate is not None:
+        rotate(turn)
+    elif isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None:
+        mean: torch.Tensor = norm.running_mean
+        variance: Any = norm.running_var
+        mean.copy_(turn @ mean.to(turn))
+        # A rank-two quantity of which only the diagonal is kept (paper, App. B).
+        variance.copy_(turn.square() @ variance.to(turn))

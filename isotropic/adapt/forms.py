@@ -1,0 +1,113 @@
+"""Store a layer in factors, or write its matrix out again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from isotropic.adapt.checks import require_isotropic, require_layer
+from isotropic.adapt.rotations import diagonalise, signed_svd
+from isotropic.affine import Affine
+from isotropic.mlp import MLP
+
+
+def factorise(net: nn.Module, layer: int, freeze: bool = False) -> None:
+    """Diagonalise a layer from the left and keep ``S`` and ``V^T`` as two parameters.
+
+    Make a new optimiser afterwards: the factors take other steps than their product.
+
+    Parameters
+    ----------
+    net : MLP
+        An isotropic perceptron.
+    layer : int
+        Any affine layer but the last.
+    freeze : bool
+        Whether the singular values stop training, so that they cannot decay.
+
+    Notes
+    -----
+    Adaptive-topology paper, App. A.2 and Sec. 3.
+
+    Examples
+    --------
+    >>> net = MLP([6, 5, 3])
+    >>> factorise(net, 0, freeze=True)
+    >>> net.layers[0].form, net.layers[0].singular.requires_grad
+    ('left', False)
+    """
+    net = require_isotropic(net)
+    layer = require_layer(net, layer)
+    diagonalise(net, layer, "left")
+    weight = net.layers[layer].weight
+    _, S, Vh = signed_svd(weight, right=False)
+    k = len(S)
+    # The rows are orthogonal already: their own directions, not those of a second decomposition
+    # that may turn inside equal singular values.
+    tiny = torch.finfo(S.dtype).tiny
+    right = torch.where(S[:, None] > 0, weight[:k].to(S) / S[:, None].clamp_min(tiny), Vh[:k])
+    factored: Any = replace_form(net, layer, "left")
+    with torch.no_grad():
+        factored.singular.copy_(S)
+        factored.right.copy_(right)
+    factored.singular.requires_grad_(not freeze)
+
+
+def densify(net: MLP, layer: int) -> None:
+    """Write the matrix of a layer out as one dense parameter, whatever its form was.
+
+    Make a new optimiser afterwards.
+
+    Parameters
+    ----------
+    net : MLP
+        Any perceptron.
+    layer : int
+        Any affine layer.
+
+    Examples
+    --------
+    >>> net = MLP([6, 5, 3])
+    >>> factorise(net, 0)
+    >>> densify(net, 0)
+    >>> net.layers[0].form
+    'dense'
+    """
+    matrix = net.layers[layer].matrix().detach()
+    dense: Any = replace_form(net, layer, "dense")
+    with torch.no_grad():
+        dense.weight.copy_(matrix)
+
+
+def replace_form(net: MLP, layer: int, form: str) -> Affine:
+    """Put a layer of another form in place, with the same bias and psi and a zero matrix.
+
+    Parameters
+    ----------
+    net : MLP
+        Any perceptron.
+    layer : int
+        Any affine layer.
+    form : str
+        "dense", "left", "diagonal" or "triangular".
+
+    Returns
+    -------
+    Affine
+        The new layer, in place.
+
+    Examples
+    --------
+    >>> replace_form(MLP([6, 5, 3]), 1, "diagonal").form
+    'diagonal'
+    """
+    old = net.layers[layer]
+    new: Any = net.new_layer(layer, old.in_features, old.out_features, form).to(old.bias)
+    with torch.no_grad():
+        new.bias.copy_(old.bias)
+        if old.has_psi:
+            new.psi.copy_(old.psi)
+    net.layers[layer] = new
+    return new
