@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -43,9 +45,11 @@ def read_idx(path: str | Path) -> np.ndarray:
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in DTYPES or raw[3] == 0:
         raise ValueError(f"{path} must be an idx file, but starts with {raw[:4].hex(' ')!r}")
     dtype, header = np.dtype(DTYPES[raw[2]]), 4 + 4 * raw[3]
-    shape = tuple(int(size) for size in np.frombuffer(raw[4:header], ">u4"))
-    wanted = header + dtype.itemsize * int(np.prod(shape, dtype=object))
-    if len(shape) != raw[3] or len(raw) != wanted:
+    if len(raw) < header:
+        raise ValueError(f"{path} is cut off inside its header: get the file again")
+    shape = struct.unpack(f">{raw[3]}I", raw[4:header])
+    wanted = header + dtype.itemsize * math.prod(shape)
+    if len(raw) != wanted:
         raise ValueError(
             f"{path} is cut off or padded: its header declares shape {shape}, {wanted} bytes, "
             f"but it has {len(raw)}: get the file again"

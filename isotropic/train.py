@@ -196,13 +196,16 @@ def _epoch(
         batches = chunk.split(batch)
         for index in batches:
             x = inputs.index_select(0, index)
-            loss = nn.functional.mse_loss(model(x), x)
+            output = model(x)
+            # The gradient of the mean squared error, handed over: the loss node would allocate
+            # and fault in three more batches a step, a third of the time of a network this small.
+            error = output.detach() - x
             optimiser.zero_grad()
-            loss.backward()
+            output.backward(error * (2 / error.numel()))
             optimiser.step()
-            total += loss.detach() * len(index)
+            total += error.flatten().dot(error.flatten())
         tick(len(batches))
-    return float(total / len(inputs))
+    return float(total / inputs.numel())
 
 
 @torch.no_grad()

@@ -1,0 +1,151 @@
+"""Data sets: read from files in their original formats, and standardised."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isotropic.data import DATASETS, Images, Standardiser, digits, load
+from isotropic.idx import DTYPES, read_idx
+
+
+def idx_bytes(array, code=0x08):
+    header = struct.pack(">BBBB", 0, 0, code, array.ndim) + struct.pack(
+        f">{array.ndim}I", *array.shape
+    )
+    return header + array.astype(DTYPES[code]).tobytes()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    code=st.sampled_from(sorted(DTYPES)),
+    ndim=st.integers(1, 3),
+    zipped=st.booleans(),
+)
+def test_idx_files_come_back_as_written(tmp_path_factory, seed, code, ndim, zipped):
+    rng = np.random.default_rng(seed)
+    array = rng.integers(0, 100, rng.integers(0, 5, ndim)).astype(DTYPES[code])
+    path = tmp_path_factory.mktemp("idx") / ("file.gz" if zipped else "file")
+    raw = idx_bytes(array, code)
+    path.write_bytes(gzip.compress(raw) if zipped else raw)
+    read = read_idx(path)
+    assert read.dtype == np.dtype(DTYPES[code]).newbyteorder("=")
+    np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "must be an idx file"),
+        (b"\x89PNG....", "must be an idx file, but starts with '89 50 4e 47'"),
+        (
+            idx_bytes(np.ones((3, 4)))[:-1],
+            "cut off or padded.*declares shape .3, 4., 24 bytes, but it has 23",
+        ),
+        (idx_bytes(np.ones((3, 4))) + b"x", "cut off or padded"),
+        (idx_bytes(np.ones((3, 4)))[:7], "cut off inside its header"),
+        (struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "cut off or padded"),
+    ],
+)
+def test_files_that_are_no_idx_files_are_refused(tmp_path, raw, message):
+    path = tmp_path / "broken"
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=message):
+        read_idx(path)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"plain", gzip.compress(b"x" * 500)[:-9], gzip.compress(b"x" * 500)[:15] + b"\xff" * 20]
+)
+def test_broken_gzip_is_refused(tmp_path, raw):
+    path = tmp_path / "broken.gz"
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="must be a gzipped idx file"):
+        read_idx(path)
+
+
+@pytest.fixture
+def fashion(tmp_path):
+    """A folder with Fashion-MNIST's four files, tiny, one of them unpacked."""
+    rng = np.random.default_rng(0)
+    written = {}
+    for stem, count in (("train", 11), ("t10k", 4)):
+        pixels = rng.integers(0, 256, (count, 28, 28))
+        labels = rng.integers(0, 10, count)
+        written[stem] = pixels, labels
+        (tmp_path / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(pixels)))
+        (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    return tmp_path, written
+
+
+@pytest.mark.parametrize(("split", "stem"), [("train", "train"), ("test", "t10k")])
+def test_fashion_mnist_is_read_from_its_files(fashion, split, stem):
+    folder, written = fashion
+    pixels, labels = written[stem]
+    data = load("fashion-mnist", split, folder)
+    np.testing.assert_array_equal(data.images, pixels.reshape(len(pixels), 784) / 255)
+    np.testing.assert_array_equal(data.labels, labels)
+    assert data.shape == (28, 28)
+    assert data.features == 784
+    assert data.images.dtype == np.float64
+    assert data.provenance["split"] == split
+
+
+def test_missing_files_are_named_with_the_folder(fashion):
+    folder, _ = fashion
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        load("fashion-mnist", "test", folder)
+    message = str(caught.value)
+    assert "t10k-labels-idx1-ubyte[.gz]" in message
+    assert "t10k-images" not in message
+    assert str(folder) in message
+    assert "dataset-fashion-mnist" in message
+
+
+def test_the_digits_are_split_without_overlap():
+    train, test = digits("train"), digits("test")
+    assert len(train) + len(test) == 1797
+    assert not {image.tobytes() for image in train.pixels} & {
+        image.tobytes() for image in test.pixels
+    }
+    for data in (train, test):
+        assert data.images.min() == 0
+        assert data.images.max() == 1
+        assert set(data.labels) == set(range(10))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), rows=st.integers(1, 30))
+def test_standardised_training_images_have_mean_zero_and_deviation_one_or_zero(seed, rows):
+    rng = np.random.default_rng(seed)
+    images = rng.random((rows, 6)) * rng.choice([0.0, 1.0, 40.0], 6) + 0.1
+    result = Standardiser.fit(images)(images)
+    np.testing.assert_allclose(result.mean(0), 0, atol=1e-12)
+    flat = np.ptp(images, axis=0) == 0
+    np.testing.assert_allclose(result.std(0)[~flat], 1, rtol=1e-12)
+    np.testing.assert_allclose(result[:, flat], 0, atol=1e-12)
+
+
+def test_zero_deviations_are_replaced_by_one():
+    standard = Standardiser.fit(np.array([[0.1, 1.0], [0.1, 3.0], [0.1, 2.0]]))
+    assert standard.deviation[0] == 1
+    np.testing.assert_allclose(standard(np.array([[5.1, 2.0]])), [[5.0, 0.0]])
+
+
+def test_wrong_names_splits_and_shapes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="got 'fashion': did you mean 'fashion-mnist'"):
+        load("fashion")
+    with pytest.raises(ValueError, match="split must be 'train' or 'test', got 'valid'"):
+        load("digits", "valid")
+    with pytest.raises(ValueError, match="take no path"):
+        load("digits", "train", tmp_path)
+    with pytest.raises(ValueError, match=r"pixels must be \(N, 4\)"):
+        Images("x", np.zeros((3, 5)), np.zeros(3, int), (2, 2))
+    with pytest.raises(ValueError, match=r"labels must be \(3,\)"):
+        Images("x", np.zeros((3, 4)), np.zeros(2, int), (2, 2))
+    assert "digits" in DATASETS

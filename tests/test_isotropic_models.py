@@ -1,0 +1,73 @@
+"""The autoencoder of Appendix E."""
+
+import pytest
+import torch
+
+import isotropic
+from isotropic.functional import isotropic_tanh, tanh
+
+
+def seeded(seed=0, **settings):
+    generator = torch.Generator().manual_seed(seed)
+    return isotropic.Autoencoder(20, generator=generator, **settings)
+
+
+@pytest.mark.parametrize(("name", "form"), [("tanh", tanh), ("isotropic-tanh", isotropic_tanh)])
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_the_network_is_the_formula_of_the_paper(name, form, blocks):
+    model = seeded(width=5, blocks=blocks, activation=name)
+    parameters = [p.detach() for p in model.parameters()]
+    x = torch.randn(7, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    z = x @ parameters[0].T + parameters[1]
+    for layer in range(1, blocks + 2):
+        z = form(z) @ parameters[2 * layer].T + parameters[2 * layer + 1]
+    assert torch.allclose(model(x), z, rtol=1e-13, atol=1e-14)
+    assert len(parameters) == 2 * (blocks + 2)
+    assert all(p.dtype == torch.float64 for p in parameters)
+
+
+def test_latent_layers_hold_what_comes_before_the_activation():
+    model = seeded(width=4, blocks=2)
+    x = torch.randn(3, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert model.latent_layers == ("encoder", "hidden.0", "hidden.1")
+    z = model.get_submodule(model.latent_layer(0))(x)
+    assert torch.equal(z, x @ model.encoder.weight.T + model.encoder.bias)
+    for k in (1, 2):
+        z = model.get_submodule(model.latent_layer(k))(z)
+    assert torch.equal(model.decoder(z), model(x))
+    with pytest.raises(ValueError, match=r"must lie in 0 ... 2, got 3"):
+        model.latent_layer(3)
+
+
+def test_weights_are_xavier_normal_and_biases_zero():
+    model = isotropic.Autoencoder(500, width=300, generator=torch.Generator().manual_seed(3))
+    for layer in (model.encoder, model.decoder[1]):
+        assert float(layer.weight.detach().std()) == pytest.approx((2 / 800) ** 0.5, rel=0.01)
+        assert abs(float(layer.weight.detach().mean())) < 1e-3
+        assert not layer.bias.any()
+
+
+def test_equal_seeds_pair_the_weights_of_different_activations():
+    one, other = seeded(7, blocks=3, activation="tanh"), seeded(7, blocks=3)
+    for left, right in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(left, right)
+    assert not torch.equal(one.encoder.weight, seeded(8, blocks=3).encoder.weight)
+
+
+def test_images_come_back_in_their_shape():
+    model = isotropic.Autoencoder(12, width=3)
+    assert model(torch.zeros(4, 2, 2, 3, dtype=torch.float64)).shape == (4, 2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"features": 0}, "features must be at least 1, got 0"),
+        ({"features": 4, "width": 0}, "width must be at least 1, got 0"),
+        ({"features": 4, "blocks": -1}, "blocks must be at least 0, got -1"),
+        ({"features": 4, "activation": "tanhh"}, "did you mean 'tanh'"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        isotropic.Autoencoder(**settings)
