@@ -119,6 +119,7 @@ def plot_grid(
     title: str | None = None,
     panel: float = 1.5,
     thinned: bool = False,
+    draws: int = 0,
 ) -> Figure:
     """Draw networks downwards and snapshots rightwards, with one colour scale a row.
 
@@ -138,6 +139,9 @@ def plot_grid(
         Side of a panel in inches.
     thinned : bool
         Draw a random N**0.9 of each panel's N hits, as the paper's figures do.
+    draws : int
+        Columns of null draws to add at the end of each row: those of its last result that
+        carries any, in the row's colours.
 
     Returns
     -------
@@ -172,6 +176,10 @@ def plot_grid(
         name: {column: _seen(result, thinned) for column, result in row.items()}
         for name, row in rows.items()
     }
+    for name, row in rows.items():
+        last = next((result for result in reversed(list(row.values())) if result.drawn), None)
+        if last is not None:
+            seen[name] |= _nulls(last, draws)
     return matrix(seen, size, scale, title or "Density of kept samples", panel)
 
 
@@ -219,7 +227,7 @@ def plot_with_null(
     --------
     >>> import numpy as np, ppp
     >>> x = np.random.default_rng(0).laplace(size=(2000, 8))
-    >>> figure = ppp.plot_with_null(ppp.project(x), draws=2)
+    >>> figure = ppp.plot_with_null(ppp.project(x, null_draws=2))
     >>> [ax.get_title() for ax in figure.axes[:3]]
     ['observed', 'rotation 1', 'rotation 2']
     """
@@ -227,15 +235,12 @@ def plot_with_null(
     results = result if isinstance(result, Mapping) else {"": result}
     seen: dict[str, dict[Any, View]] = {}
     for name, each in results.items():
-        nulls = null_views(each)[:draws]
-        if not nulls:
+        if not each.drawn:
             raise ValueError(
                 f"the result{name and ' ' + name} carries no full null draws to show: "
-                'project it with null="rotation"'
+                'project it with null="rotation" and null_draws=8'
             )
-        seen[name] = {"observed": view(each)}
-        kind = "null" if each.plan is None else each.plan.kind
-        seen[name] |= {f"{kind} {k + 1}": one for k, one in enumerate(nulls)}
+        seen[name] = {"observed": view(each)} | _nulls(each, draws)
     heading = title or "Observed density beside its null"
     if len(seen) > 1:
         return matrix(seen, size, scale, heading, panel)
@@ -265,6 +270,12 @@ def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure
         colour_bar(artist, axes)
     close(figure, list(row.values()), scale, title)
     return figure
+
+
+def _nulls(result: PPPResult, draws: int) -> dict[Any, View]:
+    """Return the first null draws of a result, by their titles."""
+    kind = "null" if result.plan is None else result.plan.kind
+    return {f"{kind} {k + 1}": one for k, one in enumerate(null_views(result)[:draws])}
 
 
 def _seen(result: PPPResult, thinned: bool) -> View:

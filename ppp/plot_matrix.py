@@ -83,7 +83,7 @@ def matrix(rows: Mapping[str, Row], size: int, scale: str, title: str, panel: fl
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(str(column), fontsize=10, color=INK)
     everything = [one for row in rows.values() for one in row.values()]
-    close(figure, everything, scale, title)
+    close(figure, everything, scale, title, "±: half the side of a panel;  ")
     return figure
 
 
@@ -120,12 +120,12 @@ def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Non
     bar.ax.yaxis.set_major_formatter(lambda value, _: short(value))
 
 
-def close(figure: Figure, views: Sequence[View], scale: str, title: str) -> None:
+def close(figure: Figure, views: Sequence[View], scale: str, title: str, first: str = "") -> None:
     """Write the figure's title above and its key below."""
     figure.suptitle(title, fontsize=13, color=INK)
     figure.supxlabel(
-        f"{setting(views)}\n±: half the side of a panel;  below it: hits / expected under "
-        f"isotropy;  {SCALE_WORDS[scale]};  bars: hits per unit area",
+        f"{setting(views)}\n{first}beside or below: hits / expected under isotropy;  "
+        f"{SCALE_WORDS[scale]};  bars: hits per unit area",
         fontsize=8,
         color=FAINT,
         linespacing=1.5,
