@@ -17,8 +17,12 @@ for _name in ("hooks",):
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "analysis": ["analyze", "analyze_store", "points", "project"],
         "frame": ["Frame", "haar_rotation"],
         "planes": ["Planes"],
+        "plot": ["plot_density", "plot_grid", "plot_with_null"],
+        "point_cloud": ["Points"],
+        "result": ["PPPResult"],
         "rule": ["Rule"],
         "tally": ["MOMENTS", "Tally"],
     },

@@ -185,8 +185,8 @@ def check_matrix(rows: Any) -> Any:
         raise ValueError(f"activations must be real numbers, got dtype {rows.dtype}")
     if rows.ndim != 2:
         raise ValueError(
-            f"activations must be a matrix (N, n), one sample a row, got shape {tuple(rows.shape)}: "
-            "reshape so that features are the last of two axes"
+            f"activations must be a matrix (N, n), one sample a row, got shape "
+            f"{tuple(rows.shape)}: reshape so that features are the last of two axes"
         )
     if rows.shape[1] < 2:
         raise ValueError(f"a plane needs activations of width 2 or more, got {rows.shape[1]}")

@@ -1,0 +1,381 @@
+"""analyze, analyze_store, project, points: from activations to results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ppp.frame import Frame, as_frame
+from ppp.layer_analysis import LayerAnalysis
+from ppp.planes import Planes
+from ppp.point_cloud import PointCollector, Points
+from ppp.prepared import Prepared
+from ppp.result import PPPResult
+from ppp.rule import Rule
+from ppp.scan import Scan, run
+from ppp.settings import PAPER_EPSILON, Settings, check_engine
+from ppp.streams import as_stream
+
+#: Full draws of the null that are kept for pictures, at most.
+PICTURE_DRAWS = 8
+
+
+def project(
+    x: Any,
+    frame: Frame | str | np.ndarray = "standard",
+    epsilon: float | str = PAPER_EPSILON,
+    pairs: str = "combination",
+    engine: str = "auto",
+    *,
+    sample: np.ndarray | None = None,
+    label: np.ndarray | None = None,
+    null: str | None = "rotation",
+    null_repeats: int = 99,
+    null_draws: int = 0,
+    seed: int = 0,
+    bins: int = 1024,
+    workers: int | None = None,
+    progress: bool = False,
+) -> PPPResult:
+    """Project activations onto every privileged plane and count the samples each one keeps.
+
+    Parameters
+    ----------
+    x : (N, n) array or tensor, store layer, or iterable of blocks
+        Activations, one sample a row, of any floating type.
+    frame : "standard", "haar", (m, n) array or Frame
+        The distinguished vectors: the neurons' axes by default.
+    epsilon : float or "auto"
+        Keep a sample when ‖w‖/‖x‖ ≥ ε, in (0, 1]; "auto" takes min(.75, the ε at which isotropy
+        would give 1 000 hits).
+    pairs : {"combination", "permutation"}
+        Every pair of vectors once, or in both orders.
+    engine : str
+        "auto" or "cpu".
+    sample, label : (N,) arrays, optional
+        Input and class of each row, for arrays; rows of one input next to each other.
+    null : str or None
+        The null control behind every p: "rotation" (random Haar frames) or another of
+        `ppp.null.CONTROLS`; None for counts and intervals alone. It runs when `nulls`,
+        `statistics` or `summary()` is first asked for.
+    null_repeats : int
+        Draws K of the null; the smallest two-sided p is 2/(K + 1).
+    null_draws : int
+        Rotations counted over all rows too, to be drawn beside the density.
+    seed : int
+        Seed of everything random here.
+    bins : int
+        Bins along each side of the in-plane grid.
+    workers : int, optional
+        Worker threads, as many as cores by default. Counts do not depend on it.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    PPPResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, the frame has another width, or no row can be projected.
+
+    Notes
+    -----
+    PPP paper, Sec. 3. Rows that are zero or not finite are never kept; they are counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).laplace(size=(2000, 8))
+    >>> result = project(x)
+    >>> result.kept.shape, result.hits > result.expected
+    ((28,), True)
+    """
+    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    check_engine(engine)
+    stream = as_stream(x, sample, label)
+    layer = LayerAnalysis(
+        settings, stream.shape[0], provenance={"engine": "cpu", "source": _describe(x)}
+    )
+    blocks = _watched(stream.blocks(), stream.shape[0], "rows", progress)
+    return layer.result(run(blocks, layer.plan, workers))
+
+
+def points(
+    x: Any,
+    frame: Frame | str | np.ndarray = "standard",
+    epsilon: float = PAPER_EPSILON,
+    pairs: str = "combination",
+    *,
+    max_points: int = 10_000_000,
+    sample: np.ndarray | None = None,
+    seed: int = 0,
+) -> Points:
+    """List every kept sample: its in-plane coordinates, plane and input.
+
+    Parameters
+    ----------
+    x, frame, pairs, sample, seed
+        As in `project`.
+    epsilon : float
+        Threshold in (0, 1].
+    max_points : int
+        Most points that are listed.
+
+    Returns
+    -------
+    Points
+        `.w` (H, 2) float64, `.plane` (H,), `.sample` (H,), `.row` (H,).
+
+    Raises
+    ------
+    ValueError
+        If there are more than `max_points`: counted beforehand where the rows can be read twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = points(np.array([[3.0, 4.0, 0.1]]))
+    >>> found.w.tolist(), found.plane.tolist()
+    ([[3.0, 4.0], [4.0, 0.1]], [0, 2])
+    """
+    settings = Settings(frame, epsilon, pairs, null=None, seed=seed)
+    stream = as_stream(x, sample)
+    if stream.shape[0] is not None:
+        layer = LayerAnalysis(settings, stream.shape[0])
+        hits = layer.result(run(stream.blocks(), layer.plan)).hits
+        if hits > max_points:
+            raise ValueError(
+                f"{hits:,} hits are more than max_points = {max_points:,}: raise max_points, raise "
+                "epsilon, or use ppp.project, whose counts need no points"
+            )
+    collector: PointCollector | None = None
+    for block in stream.blocks():
+        if collector is None:
+            made = as_frame(settings.frame, int(block.rows.shape[1]), seed)
+            collector = PointCollector(Planes.of(made, pairs), Rule(float(epsilon)), max_points)
+        collector.append(Prepared.of(block))
+    if collector is None:
+        raise ValueError("no activations: the input is empty")
+    return collector.finish()
+
+
+def analyze(
+    model: Any,
+    loader: Any,
+    layer: Any,
+    *,
+    epsilon: float | str = "auto",
+    frame: Frame | str | np.ndarray = "standard",
+    pairs: str = "combination",
+    null: str | None = "rotation",
+    null_repeats: int = 99,
+    null_draws: int = PICTURE_DRAWS,
+    seed: int = 0,
+    bins: int = 1024,
+    store: str | os.PathLike[str] | None = None,
+    labels: bool = True,
+    engine: str = "auto",
+    progress: bool = True,
+    **capture: Any,
+) -> PPPResult | dict[str, PPPResult]:
+    """Capture layers of a torch model and analyse them, in one pass over the loader.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any model; it is left as it was found.
+    loader : iterable
+        Batches: (x, y), x alone, or a dict.
+    layer : str or list
+        A layer's name, glob, regex, module or callable; a list of these (or a pattern that
+        finds several layers) gives a mapping from name to result.
+    epsilon, frame, pairs, null, null_repeats, seed, bins, engine
+        As in `project`; epsilon is chosen automatically by default, and the result says how.
+    null_draws : int
+        Rotations counted over all rows, at most eight by default, to be drawn beside the density.
+    store : path, optional
+        Keep the rows in this HDF5 store too; None streams them.
+    labels : bool
+        Whether the batches' labels become classes.
+    progress : bool
+        Whether to show progress bars.
+    **capture
+        Passed to `hooks.stream`: inputs and the like.
+
+    Returns
+    -------
+    PPPResult or dict of str to PPPResult
+
+    Raises
+    ------
+    ValueError
+        If a layer is not there (the nearest names are given), the loader is empty, or nothing
+        can be projected.
+
+    Examples
+    --------
+    >>> import torch, ppp
+    >>> torch.manual_seed(0)
+    <torch._C.Generator object at ...>
+    >>> model = torch.nn.Sequential(torch.nn.Linear(20, 8), torch.nn.Tanh())
+    >>> loader = [torch.randn(64, 20) for _ in range(10)]
+    >>> result = ppp.analyze(model, loader, "1", progress=False)
+    >>> result.tally.rows, result.planes.count
+    (640, 28)
+    """
+    import hooks
+
+    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    check_engine(engine)
+    names = hooks.select(model, layer)
+    capture |= {"labels": labels, "progress": progress}
+
+    about = {"model": type(model).__name__, "engine": "cpu"}
+    layers = {
+        name: LayerAnalysis(
+            settings, inputs_ahead=_inputs_ahead(loader), provenance=about | {"layer": name}
+        )
+        for name in names
+    }
+    if store is None:
+        results = _analyse_flow(hooks.stream(model, loader, names, **capture), layers)
+    else:
+        with hooks.Recorder(store, provenance=about) as recorder:
+            results = _analyse_flow(recorder.stream(model, loader, names, **capture), layers)
+    for result in results.values():
+        _ = result.statistics  # with its progress bar, now rather than on first use
+    return results if isinstance(layer, list | tuple) or len(names) > 1 else results[names[0]]
+
+
+def analyze_store(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    layer: str | None = None,
+    client: Any = None,
+    *,
+    snapshot: str | None = None,
+    epsilon: float | str = "auto",
+    frame: Frame | str | np.ndarray = "standard",
+    pairs: str = "combination",
+    null: str | None = "rotation",
+    null_repeats: int = 99,
+    null_draws: int = PICTURE_DRAWS,
+    seed: int = 0,
+    bins: int = 1024,
+    engine: str = "auto",
+    workers: int | None = None,
+    progress: bool = True,
+) -> PPPResult | dict[str, PPPResult]:
+    """Analyse activations that were stored before.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+        A store: one file, or a folder of its shards. A list, one store a network, gives a
+        mapping from path to result.
+    layer : str, optional
+        Which layer; may be left out when the store has just one.
+    client : dask.distributed.Client or concurrent.futures.Executor, optional
+        Counts ranges of blocks on its workers: anything whose `submit` returns futures with
+        `result`. The counts do not depend on it.
+    snapshot : str, optional
+        Which training snapshot, where the store has several.
+    epsilon, frame, pairs, null, null_repeats, null_draws, seed, bins, engine, workers, progress
+        As in `analyze` and `project`.
+
+    Returns
+    -------
+    PPPResult or dict of path to PPPResult
+        Equal, to the last count, to that of `analyze` on the same model, data and epsilon.
+
+    Raises
+    ------
+    hooks.StoreError
+        If there is no whole store there, or it lacks layer or snapshot.
+    """
+    import hooks
+
+    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    check_engine(engine)
+    many = isinstance(paths, list | tuple)
+    results = {}
+    for path in paths if many else [paths]:
+        with_layer = _store_layer(hooks.ActivationStore(path), layer, snapshot)
+        results[os.fspath(path)] = _analyse_layer(with_layer, settings, client, workers)
+    return results if many else results[os.fspath(paths)]
+
+
+def _analyse_flow(
+    flow: Iterable[tuple[str, Any]], layers: Mapping[str, LayerAnalysis]
+) -> dict[str, PPPResult]:
+    """Analyse several layers whose blocks come interleaved, as a live capture gives them."""
+    # the model's forward needs the cores too: one counting thread a layer
+    scans = {name: Scan(layer.plan, workers=1) for name, layer in layers.items()}
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            for name, block in flow:
+                scans[name].append(block)
+            return {name: layers[name].result(scan.finish()) for name, scan in scans.items()}
+        finally:
+            for scan in scans.values():
+                scan.close()
+
+
+def _analyse_layer(layer: Any, settings: Settings, client: Any, workers: int | None) -> PPPResult:
+    """Analyse one stored layer, here or on a client's workers."""
+    provenance = {
+        "engine": "cpu",
+        "layer": layer.layer,
+        "snapshot": layer.snapshot,
+        "store": os.path.basename(os.fspath(layer.path)),
+    }
+    analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance)
+    if client is None:
+        blocks = _watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
+        result = analysis.result(run(blocks, analysis.plan, workers))
+    else:
+        from ppp.distributed import run_on
+
+        result = analysis.result(run_on(client, layer, analysis.plan))
+    _ = result.statistics  # with its progress bar, now rather than on first use
+    return result
+
+
+def _store_layer(store: Any, layer: str | None, snapshot: str | None) -> Any:
+    """Return the layer asked for, or the only one there is."""
+    names = list(store.layers)
+    if layer is None:
+        if len(names) != 1:
+            raise ValueError(
+                f"the store has {len(names)} layers, say which: {', '.join(map(repr, names))}"
+            )
+        layer = names[0]
+    return store[layer] if snapshot is None else store[layer, snapshot]
+
+
+def _inputs_ahead(loader: Any) -> int | None:
+    dataset = getattr(loader, "dataset", None)
+    try:
+        return None if dataset is None else len(dataset)
+    except TypeError:  # an iterable data set has no length
+        return None
+
+
+def _watched(blocks: Iterable[Any], total: int | None, what: str, progress: bool) -> Iterator[Any]:
+    """Yield blocks under a progress bar of rows."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, unit="rows", unit_scale=True, disable=not progress) as bar:
+        for block in blocks:
+            yield block
+            bar.update(len(block.rows))
+
+
+def _describe(x: Any) -> str:
+    shape = getattr(x, "shape", None)
+    return type(x).__name__ if shape is None else f"{type(x).__name__} {tuple(shape)}"

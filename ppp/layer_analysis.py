@@ -1,0 +1,115 @@
+"""LayerAnalysis: one layer on its way from blocks to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from ppp.counting import PlaneCounter
+from ppp.frame import as_frame, haar_rotation
+from ppp.planes import Planes
+from ppp.reservoir import Reservoir, Sampled
+from ppp.result import NullPlan, PPPResult
+from ppp.rule import Rule
+from ppp.scan import PILOT_BLOCKS, Sink, pilot_half_width
+from ppp.settings import Settings, automatic_epsilon
+
+
+@dataclass
+class LayerAnalysis:
+    """One layer on its way from blocks to a result.
+
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+    rows_ahead, inputs_ahead : int or None
+        Rows or inputs to come, where that is known.
+    provenance : dict
+        Where the rows come from.
+    """
+
+    settings: Settings
+    rows_ahead: int | None = None
+    inputs_ahead: int | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def plan(self, pilot: Sequence[Any]) -> list[Sink]:
+        """Choose frame, epsilon and grid from the first blocks; return the sinks."""
+        if not sum(len(block.rows) for block in pilot):
+            raise ValueError(f"no activations{self._of()}: the input is empty")
+        asked = self.settings
+        frame = as_frame(asked.frame, int(pilot[0].rows.shape[1]), asked.seed)
+        planes = Planes.of(frame, asked.pairs)
+        rule = self._rule(planes, pilot)
+        half_width = pilot_half_width(pilot)
+        self.planes, self.rule = planes, rule
+        sinks: list[Sink] = [PlaneCounter(planes, rule, half_width), Reservoir(asked.seed)]
+        if asked.null == "rotation":
+            for index in range(min(asked.null_draws, asked.null_repeats)):
+                # the very rotations that the tests draw, so that picture k is draw k
+                q = haar_rotation(frame.n, np.random.default_rng([asked.seed, index]))
+                turned = Planes(frame.rotated(q), planes.ordered)
+                sinks.append(PlaneCounter(turned, rule, half_width))
+        return sinks
+
+    def result(self, gathered: Sequence[Any]) -> PPPResult:
+        """Make the result of what the sinks gathered."""
+        tally, sampled, drawn = gathered[0], gathered[1], gathered[2:]
+        if not tally.valid:
+            raise ValueError(
+                f"no activation{self._of()} can be projected: of {tally.rows:,} rows "
+                f"{tally.zero:,} are all zero and {tally.nonfinite:,} hold NaN or infinity. "
+                "Check the layer, the input and the dtype (float16 overflows at 65 504)"
+            )
+        asked = self.settings
+        plan = None
+        if asked.null is not None:
+            plan = NullPlan(asked.null, asked.null_repeats, asked.seed, asked.progress)
+        return PPPResult(
+            self.planes, self.rule, tally, self._provenance(sampled), plan, sampled, tuple(drawn)
+        )
+
+    def _rule(self, planes: Planes, pilot: Sequence[Any]) -> Rule:
+        asked = self.settings
+        if not isinstance(asked.epsilon, str):
+            self.provenance["epsilon_rule"] = "given"
+            return Rule(asked.epsilon, asked.bins)
+        epsilon, why = automatic_epsilon(self._rows(pilot), planes)
+        self.provenance["epsilon_rule"] = why
+        return Rule(epsilon, asked.bins)
+
+    def _rows(self, pilot: Sequence[Any]) -> int:
+        """Rows to come: known, or as many an input as the first blocks have."""
+        if self.rows_ahead is not None:
+            return self.rows_ahead
+        seen = sum(len(block.rows) for block in pilot)
+        if self.inputs_ahead is None or len(pilot) < PILOT_BLOCKS:
+            return seen
+        inputs = len(np.unique(np.concatenate([np.asarray(block.sample) for block in pilot])))
+        return round(self.inputs_ahead * seen / inputs)
+
+    def _provenance(self, sampled: Sampled) -> dict[str, Any]:
+        return {
+            "version": _version(),
+            "seed": self.settings.seed,
+            "tested_rows": len(sampled),
+            **self.provenance,
+        }
+
+    def _of(self) -> str:
+        layer = self.provenance.get("layer")
+        return f" of layer {layer!r}" if layer is not None else ""
+
+
+def _version() -> str:
+    try:
+        return version("privileged-planes")
+    except PackageNotFoundError:  # a source tree that was not installed
+        from hooks import __version__
+
+        return __version__

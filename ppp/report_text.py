@@ -1,0 +1,100 @@
+"""What a result says in words."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from typing import TYPE_CHECKING
+
+from ppp.table import readable
+
+if TYPE_CHECKING:
+    from ppp.result import PPPResult
+
+
+def summarise(result: PPPResult) -> str:
+    """Return the summary of a result as plain text.
+
+    Parameters
+    ----------
+    result : PPPResult
+        The result.
+
+    Returns
+    -------
+    str
+        What was counted, beside what isotropy expects; caveats that apply; the statistics.
+    """
+    return "\n".join([*sentences(result), "", str(result.table())])
+
+
+def sentences(result: PPPResult) -> list[str]:
+    """Return the summary's sentences, without the table.
+
+    Parameters
+    ----------
+    result : PPPResult
+        The result.
+
+    Returns
+    -------
+    list of str
+    """
+    tally, planes, frame = result.tally, result.planes, result.planes.frame
+    lines = [
+        f"{tally.valid:,} samples of width {frame.n} in {planes.count:,} planes "
+        f"({planes.pairs}, {frame.source}).",
+        f"Kept: {result.hits:,} at epsilon = {result.rule.epsilon:.4g}"
+        f"{_why(result)}; isotropy expects {readable(float(result.expected))}.",
+    ]
+    dropped = [(tally.zero, "all zero"), (tally.nonfinite, "NaN or infinite")]
+    if any(count for count, _ in dropped):
+        parts = ", ".join(f"{count:,} {what}" for count, what in dropped if count)
+        lines.append(f"Left out of {tally.rows:,} rows: {parts}.")
+    if len(planes.degenerate):
+        lines.append(
+            f"{len(planes.degenerate):,} pairs of vectors are parallel or antipodal and span no "
+            "plane: skipped."
+        )
+    if tally.outside:
+        lines.append(
+            f"{tally.outside:,} hits lie beyond the grid's half-width {tally.half_width:g}: "
+            "counted, not drawn."
+        )
+    if result.nulls is not None:
+        nulls = result.nulls
+        lines.append(
+            f"Null control: {nulls.kind}, {nulls.repeats} repeats on {nulls.rows:,} rows of "
+            f"{nulls.inputs:,} inputs, seed {nulls.seed}."
+        )
+    return lines
+
+
+def as_html(result: PPPResult) -> str:
+    """Return figure, sentences and table as one HTML fragment.
+
+    Parameters
+    ----------
+    result : PPPResult
+        The result.
+
+    Returns
+    -------
+    str
+    """
+    figure = result.plot().figure
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110, bbox_inches="tight")
+    from matplotlib import pyplot
+
+    pyplot.close(figure)
+    image = base64.b64encode(out.getvalue()).decode()
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in sentences(result))
+    picture = f'<img alt="in-plane density" src="data:image/png;base64,{image}">'
+    return f"<div>{picture}{text}{result.table()._repr_html_()}</div>"
+
+
+def _why(result: PPPResult) -> str:
+    reason = result.provenance.get("epsilon_rule")
+    return f" ({reason})" if reason else ""

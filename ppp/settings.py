@@ -1,0 +1,106 @@
+"""Settings: what a user asked of an analysis, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppp.closed import epsilon_for_hits
+from ppp.controls import check_kind
+from ppp.frame import Frame, as_frame
+from ppp.planes import PAIRS, Planes
+from ppp.rule import Rule
+
+#: The paper's epsilon, and the largest automatic one.
+PAPER_EPSILON = 0.75
+#: Hits that isotropy should give at an automatic epsilon.
+AUTO_HITS = 1000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asked for, checked once.
+
+    Parameters
+    ----------
+    frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins
+        As in `analyze`.
+    """
+
+    frame: Frame | str | np.ndarray = "standard"
+    epsilon: float | str = PAPER_EPSILON
+    pairs: str = "combination"
+    null: str | None = "rotation"
+    null_repeats: int = 99
+    null_draws: int = 0
+    seed: int = 0
+    bins: int = 1024
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.epsilon, str):
+            if self.epsilon != "auto":
+                raise ValueError(
+                    f'epsilon must be a number in (0, 1] or "auto", got {self.epsilon!r}'
+                )
+        else:
+            Rule(self.epsilon, self.bins)
+        if self.pairs not in PAIRS:
+            raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
+        if self.null is not None:
+            check_kind(self.null)
+            if self.null_repeats < 1:
+                raise ValueError(f"null_repeats must be at least 1, got {self.null_repeats}")
+        if self.null_draws < 0:
+            raise ValueError(f"null_draws must not be negative, got {self.null_draws}")
+        if not isinstance(self.frame, str):
+            frame = self.frame if isinstance(self.frame, Frame) else Frame.given(self.frame)
+            object.__setattr__(self, "frame", frame)
+        elif self.frame not in ("standard", "haar"):
+            as_frame(self.frame, 2)  # raises, naming what a frame may be
+
+
+def automatic_epsilon(rows: int, planes: Planes) -> tuple[float, str]:
+    """Return min(.75, the epsilon at which isotropy would give 1 000 hits), and the reason.
+
+    Parameters
+    ----------
+    rows : int
+        Samples.
+    planes : Planes
+        Planes, each counted once.
+
+    Returns
+    -------
+    epsilon : float
+    why : str
+        In words, for the result.
+
+    Examples
+    --------
+    >>> epsilon, why = automatic_epsilon(10_000, Planes.of(Frame.standard(64), "combination"))
+    >>> round(epsilon, 3)
+    0.523
+    """
+    n = planes.frame.n
+    if n == 2:
+        return PAPER_EPSILON, "auto: in two dimensions every plane keeps every sample"
+    # with few rows and planes 1 000 hits may be more than there are: then a tenth of all
+    hits = min(AUTO_HITS, rows * planes.unordered / 10)
+    epsilon = epsilon_for_hits(rows, n, hits, planes.unordered)
+    if epsilon >= PAPER_EPSILON:
+        return PAPER_EPSILON, f"auto: the paper's {PAPER_EPSILON}"
+    return float(epsilon), f"auto: isotropy would give {hits:.0f} hits in {rows:,} rows"
+
+
+def check_engine(engine: str) -> None:
+    """Raise unless the engine is one there is.
+
+    Parameters
+    ----------
+    engine : str
+        "auto" or "cpu".
+    """
+    if engine not in ("auto", "cpu"):
+        raise ValueError(f'engine must be "auto" or "cpu", got {engine!r}')
