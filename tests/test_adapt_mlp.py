@@ -26,7 +26,7 @@ def filled(widths, seed=0, **options):
             if layer.has_psi:
                 layer.psi.normal_(0, 0.3)
         for activation in net.activations:
-            if activation.omega_kind != "absent":
+            if getattr(activation, "omega_kind", "absent") != "absent":
                 activation.set_omega(0.7)
     return net
 

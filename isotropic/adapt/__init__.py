@@ -5,11 +5,21 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "adapter": ["Adaptation", "NeuroAdapter"],
         "forms": ["densify", "factorise"],
         "importance": ["importances", "scaffold_count"],
+        "insertion": ["insert_layer"],
+        "joint": ["JointSparsity", "optimise_sparsity"],
         "rotations": ["diagonalise", "rotate", "signed_svd", "singular_values"],
+        "sparsity": [
+            "count_parameters",
+            "nonzero_parameters",
+            "retained_fraction",
+            "sparsify",
+        ],
         "starts": ["new_biases", "new_columns"],
         "states": ["Carrier"],
+        "wider": ["widen_elementwise"],
         "widths": ["grow", "prune", "resize"],
     },
 )

@@ -1,0 +1,82 @@
+"""Inserted layers, and the wider elementwise network."""
+
+import pytest
+import torch
+from test_adapt_mlp import D, filled
+
+import isotropic
+from isotropic import adapt
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_inserted_layer_is_the_identity(after):
+    net = filled([5, 6, 4, 3])
+    x = torch.randn(9, 5, dtype=D)
+    before = net(x)
+    adapt.insert_layer(net, after)
+    assert net.depth == 4
+    assert net.widths[after + 2] == net.widths[after + 1]
+    assert (net(x) - before).abs().max() < 1e-6
+    worse = filled([5, 6, 4, 3])
+    adapt.insert_layer(worse, after, omega=1e4)
+    error = (worse(x) - before).abs().max()
+    assert 1e-6 < error < 1e-2
+    (net(x).sum() + net.penalty()).backward()
+    assert net.layers[after + 1].weight.grad.abs().max() > 0
+
+
+def test_an_inserted_layer_can_be_adapted_in_turn():
+    net = filled([5, 6, 4, 3])
+    x = torch.randn(9, 5, dtype=D)
+    adapt.insert_layer(net, 0)
+    before = net(x)
+    adapt.resize(net, 1, 9)
+    assert (net(x) - before).abs().max() < 1e-9
+
+
+def test_psi_that_cannot_pass_is_refused():
+    net = filled([5, 2, 4, 3])
+    with pytest.raises(ValueError, match="psi of layer 1 does not pass through"):
+        adapt.insert_layer(net, 0)
+    with torch.no_grad():
+        net.layers[1].psi.zero_()
+    adapt.insert_layer(net, 0)
+    assert net.widths == [5, 2, 2, 4, 3]
+
+
+def test_insertion_needs_an_intrinsic_length():
+    with pytest.raises(ValueError, match="build the network with omega"):
+        adapt.insert_layer(filled([5, 4, 3], omega="absent"), 0)
+    with pytest.raises(ValueError, match="omega must be positive"):
+        adapt.insert_layer(filled([5, 4, 3]), 0, omega=-1.0)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "leaky-relu"])
+def test_duplicates_keep_an_elementwise_network(activation):
+    net = filled([5, 4, 3], activation=activation)
+    x = torch.randn(9, 5, dtype=D)
+    before = net(x)
+    adapt.widen_elementwise(net, 0, 11)
+    assert net.widths == [5, 11, 3]
+    assert net.layers[0].weight.shape == (11, 5)
+    assert (net(x) - before).abs().max() < 1e-12
+    adapt.widen_elementwise(net, 0, 13, noise=0.01)
+    assert 1e-6 < (net(x) - before).abs().max() < 0.5
+
+
+def test_duplicates_would_change_an_isotropic_network():
+    net = filled([5, 4, 3])
+    with pytest.raises(ValueError, match=r"use adapt\.grow"):
+        adapt.widen_elementwise(net, 0, 5)
+    with pytest.raises(ValueError, match="at least the present 4"):
+        adapt.widen_elementwise(filled([5, 4, 3], activation="tanh"), 0, 3)
+    with pytest.raises(TypeError, match="Linear"):
+        adapt.widen_elementwise(torch.nn.Linear(2, 2), 0, 3)
+    # What is refused would indeed be wrong.
+    x = torch.randn(9, 5, dtype=D)
+    before = net(x)
+    net.activation, kept = "tanh", net.activation
+    adapt.widen_elementwise(net, 0, 6)
+    net.activation = kept
+    assert (net(x) - before).abs().max() > 1e-2
+    assert isotropic.MLP([5, 4, 3]).is_isotropic
