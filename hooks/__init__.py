@@ -20,7 +20,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "indexing": ["indexed"],
         "listing": ["layers"],
+        "recording": ["Recorder", "record"],
         "rowrules": ["RowRule"],
+        "store": ["ActivationStore", "StoreLayer"],
         "streaming": ["stream"],
     },
 )

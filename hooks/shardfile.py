@@ -1,0 +1,386 @@
+"""One file of a store, read with suspicion: every name, type, shape and size is checked first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hooks.errors import StoreError
+from hooks.files import open_h5
+from hooks.schema import FORMAT, VERSION, Key, LayerSpec, layer_path, stored_dtype, unescape
+
+#: The most that any filter of HDF5 can have compressed: more is a bomb.
+_MOST_COMPRESSION = 1100
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError)
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """A dataset of a file: where its numbers are.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        HDF5 path.
+    shape : tuple of int
+    dtype : numpy.dtype
+    offset : int or None
+        Byte offset where the numbers lie raw and in one piece; None where h5py must read them.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int | None
+
+    def map(self) -> np.ndarray | None:
+        """Return the array mapped into memory, or None where it does not lie raw.
+
+        Returns
+        -------
+        array or None
+            Private: what is written to it stays in memory.
+        """
+        if self.offset is None:
+            return None
+        if 0 in self.shape:
+            return np.zeros(self.shape, self.dtype)
+        return np.memmap(self.path, self.dtype, "c", self.offset, self.shape).view(np.ndarray)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return a run of the first axis.
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        array
+            Writable and private.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot give it.
+        """
+        mapped = self.map()
+        if mapped is not None:
+            return mapped[start:stop]
+        with open_h5(self.path, "r") as file, _named(self.path, self.name):
+            return np.asarray(file[self.name][start:stop])
+
+
+@dataclass
+class StoredLayer:
+    """One layer of one file.
+
+    Parameters
+    ----------
+    path : Path
+    key : Key
+    spec : LayerSpec
+    committed : int
+        How many rows count.
+    offsets : (B + 1,) int64 array
+        Where the blocks begin and end.
+    arrays : dict of str to StoredArray
+        ``rows``, ``sample``, ``checksum`` and perhaps ``position``.
+    tight : bool
+        Whether the file's room ends where the committed rows do.
+    """
+
+    path: Path
+    key: Key
+    spec: LayerSpec
+    committed: int
+    offsets: np.ndarray
+    arrays: dict[str, StoredArray]
+    tight: bool
+
+
+@dataclass
+class ShardFile:
+    """What one file of a store says of itself.
+
+    Parameters
+    ----------
+    path : Path
+    store_id : str
+    shard, shards : int
+    complete : bool
+    provenance, fingerprint : dict
+    layers : dict of Key to StoredLayer
+    snapshots : dict of str to dict
+        In the order of capture.
+    samples : (S,) int64 array
+    fields : dict of str to (S,) array
+    """
+
+    path: Path
+    store_id: str
+    shard: int
+    shards: int
+    complete: bool
+    provenance: dict[str, Any]
+    fingerprint: dict[str, Any]
+    layers: dict[Key, StoredLayer] = field(default_factory=dict)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    fields: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@contextmanager
+def _named(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes h5py raise into an error that names file and dataset."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except _DAMAGE as problem:
+        raise StoreError(f"{path}: {what} cannot be read ({problem}): the file is damaged") from (
+            problem
+        )
+
+
+def read_shard(path: Path) -> ShardFile:
+    """Read and check everything of a file but its rows.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ShardFile
+
+    Raises
+    ------
+    StoreError
+        If it is not a store, is of a newer version, or something in it is not as it must be.
+    """
+    with open_h5(path, "r") as file, _named(path, "/"):
+        shard = _root(file, path)
+        size = path.stat().st_size
+        for name, group in _groups(file, "snapshots", path):
+            key = unescape(name)
+            shard.snapshots[key] = _attributes(group, path, f"/snapshots/{name}")
+            shard.snapshots[key].pop("snapshot", None)
+            for layer, inner in _groups(group, "layers", path):
+                _add(shard, (key, unescape(layer)), inner, size)
+        for layer, inner in _groups(file, "layers", path):
+            _add(shard, (None, unescape(layer)), inner, size)
+        _samples(shard, file, size)
+    return shard
+
+
+def _root(file: h5py.File, path: Path) -> ShardFile:
+    attrs = _attributes(file, path, "/")
+    if attrs.get("format") != FORMAT:
+        raise StoreError(
+            f"{path} is HDF5 but not an activation store: its format is "
+            f"{str(attrs.get('format'))[:80]!r}, not {FORMAT!r}"
+        )
+    number = _integer(attrs, "version", path)
+    if not 1 <= number <= VERSION:
+        raise StoreError(
+            f"{path} has version {number}, this package reads up to {VERSION}: it was written by "
+            f"privileged-planes {str(attrs.get('written_by'))[:40]}, use that or a later one"
+        )
+    return ShardFile(
+        path,
+        str(attrs.get("store", "")),
+        _integer(attrs, "shard", path),
+        _integer(attrs, "shards", path),
+        bool(_integer(attrs, "complete", path)),
+        _json(attrs, "provenance", path),
+        _json(attrs, "fingerprint", path),
+    )
+
+
+def _attributes(where: h5py.Group, path: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with _named(path, f"attributes of {name}"):
+        for key in where.attrs:
+            identity = h5py.h5a.open(where.id, key.encode())
+            if np.prod(identity.shape, dtype=float) > 65536:
+                raise StoreError(f"{path}: attribute {key!r} of {name} has shape {identity.shape}")
+            value = where.attrs[key]
+            if isinstance(value, bytes):
+                value = value.decode(errors="replace")
+            elif isinstance(value, np.generic):
+                value = value.item()
+            found[key] = value
+    return found
+
+
+def _integer(attrs: dict[str, Any], name: str, path: Path) -> int:
+    value = attrs.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise StoreError(f"{path}: attribute {name!r} must be a whole number, got {value!r:.80}")
+    return value
+
+
+def _json(attrs: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(attrs.get(name, "{}"))
+    except (ValueError, TypeError, RecursionError) as problem:
+        raise StoreError(f"{path}: attribute {name!r} is not JSON ({problem})") from problem
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: attribute {name!r} must be a JSON object, got {value!r:.80}")
+    return value
+
+
+def _groups(above: h5py.Group, name: str, path: Path) -> Iterator[tuple[str, h5py.Group]]:
+    """Give the groups of a group, following nothing that leads out of the file."""
+    if name not in above:
+        return
+    inside = _member(above, name, path, h5py.Group)
+    found = [(item, _member(inside, item, path, h5py.Group)) for item in inside]
+    # in the order of creation where the writer numbered them
+    yield from sorted(found, key=lambda pair: _order(pair[1]))
+
+
+def _order(group: h5py.Group) -> int:
+    value = group.attrs.get("order", 0)
+    return int(value) if isinstance(value, int | np.integer) else 0
+
+
+def _member(above: h5py.Group, name: str, path: Path, kind: type) -> Any:
+    where = f"{above.name.rstrip('/')}/{name}"
+    with _named(path, where):
+        if not isinstance(above.get(name, getlink=True), h5py.HardLink):
+            raise StoreError(f"{path}: {where} is a link that leads elsewhere: it is not followed")
+        item = above[name]
+    if not isinstance(item, kind):
+        raise StoreError(f"{path}: {where} must be a {kind.__name__}, got {type(item).__name__}")
+    return item
+
+
+def _array(
+    group: h5py.Group, name: str, path: Path, size: int, kinds: str, ndim: int
+) -> StoredArray:
+    """Check that a dataset is what it must be and lies whole inside its file."""
+    item = _member(group, name, path, h5py.Dataset)
+    where = f"{group.name.rstrip('/')}/{name}"
+    with _named(path, where):
+        dtype, shape = item.dtype, item.shape
+        if shape is None or dtype.kind not in kinds or dtype.hasobject or len(shape) != ndim:
+            raise StoreError(
+                f"{path}: {where} has type {dtype} and shape {shape}, which do not fit"
+            )
+        if item.external or item.is_virtual:
+            raise StoreError(f"{path}: {where} takes its numbers from another file: not followed")
+        needed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+        stored = int(item.id.get_storage_size())
+        if needed > stored * _MOST_COMPRESSION:
+            raise StoreError(
+                f"{path}: {where} declares {needed} bytes but the file holds {stored} of it"
+            )
+        offset = item.id.get_offset() if item.chunks is None else None
+        if offset is not None and (needed > stored or offset + needed > size):
+            raise StoreError(
+                f"{path}: {where} ends at byte {offset + needed} but the file has {size}: cut off"
+            )
+        return StoredArray(path, where, shape, dtype, 0 if needed == 0 else offset)
+
+
+def _scalar(group: h5py.Group, name: str, path: Path, size: int) -> int:
+    array = _array(group, name, path, size, "i", 0)
+    with _named(path, array.name):
+        return int(group[name][()])
+
+
+def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
+    path, where = shard.path, layer_path(key)
+    attrs = _attributes(group, path, where)
+    for name in ("layer", "module_type", "rule", "source_dtype", "dtype", "columns"):
+        if not isinstance(attrs.get(name), str):
+            raise StoreError(f"{path}: {where} has no attribute {name!r}")
+    if attrs["layer"] != key[1]:
+        raise StoreError(f"{path}: {where} says it is layer {attrs['layer']!r:.80}")
+    expected = stored_dtype(attrs["dtype"])
+    arrays = {
+        "rows": _array(group, "rows", path, size, "fu", 2),
+        "sample": _array(group, "sample", path, size, "i", 1),
+        "checksum": _array(group, "checksum", path, size, "u", 1),
+        "block": _array(group, "block", path, size, "i", 1),
+    }
+    if columns := tuple(attrs["columns"].split()):
+        arrays["position"] = _array(group, "position", path, size, "i", 2)
+    capacity, width = arrays["rows"].shape
+    wrong = arrays["rows"].dtype != expected or any(
+        arrays[name].dtype != dtype
+        for name, dtype in (("sample", "<i8"), ("checksum", "<u8"), ("block", "<i8"))
+    )
+    if wrong or arrays["sample"].shape[0] != capacity or width < 1:
+        raise StoreError(f"{path}: the datasets of {where} do not fit each other")
+    if columns and (
+        arrays["position"].shape != (capacity, len(columns)) or arrays["position"].dtype != "<i4"
+    ):
+        raise StoreError(f"{path}: {where}/position does not fit its rows")
+    committed = _scalar(group, "committed", path, size)
+    if not 0 <= committed <= capacity:
+        raise StoreError(f"{path}: {where}/committed is {committed}, with room for {capacity} rows")
+    offsets = _offsets(arrays, committed, where, path)
+    tight = committed == capacity and len(offsets) == arrays["block"].shape[0]
+    spec = LayerSpec(
+        key[1],
+        attrs["module_type"],
+        attrs["rule"],
+        attrs["source_dtype"],
+        attrs["dtype"],
+        width,
+        columns,
+    )
+    shard.layers[key] = StoredLayer(path, key, spec, committed, offsets, arrays, tight)
+
+
+def _offsets(arrays: dict[str, StoredArray], committed: int, where: str, path: Path) -> np.ndarray:
+    block = arrays["block"]
+    room = block.shape[0]
+    # each block has a row at least: no need to look further
+    given = block.read(0, min(room, committed + 1)).astype(np.int64)
+    found = np.flatnonzero(given == committed)
+    last = int(found[0]) if len(found) else -1
+    offsets = given[: last + 1]
+    if last < 0 or offsets[0] != 0 or (np.diff(offsets) <= 0).any():
+        raise StoreError(f"{path}: {where}/block does not lead from 0 to the {committed} rows")
+    if arrays["checksum"].shape[0] < last:
+        raise StoreError(f"{path}: {where}/checksum has fewer entries than there are blocks")
+    return offsets
+
+
+def _samples(shard: ShardFile, file: h5py.File, size: int) -> None:
+    path = shard.path
+    if "samples" not in file:
+        raise StoreError(f"{path}: /samples is missing")
+    group = _member(file, "samples", path, h5py.Group)
+    count = _scalar(group, "committed", path, size)
+    for name in group:
+        if name == "committed":
+            continue
+        array = _array(group, name, path, size, "i" if name == "id" else "ifS", 1)
+        if not 0 <= count <= array.shape[0]:
+            raise StoreError(
+                f"{path}: {array.name} has {array.shape[0]} entries for {count} inputs"
+            )
+        values = array.read(0, count)
+        if values.dtype.kind == "S":
+            with _named(path, array.name):
+                values = np.char.decode(values, "utf-8")
+        if name == "id":
+            shard.samples = values.astype(np.int64)
+        else:
+            shard.fields[name] = np.array(values)
+    if "id" not in group:
+        raise StoreError(f"{path}: /samples/id is missing")
