@@ -17,7 +17,8 @@ MARGIN = 1.05
 QUANTILE = 0.999
 #: The default width of a Gaussian, as a fraction of the extent.
 SIGMA = 1 / 100
-#: The narrowest Gaussian, in bins: its lattice ripple, 2 exp(-2 pi^2 (w^2 - 1/12)), is 0.4 %.
+#: The narrowest Gaussian, in bins or pixels: at 0.63 the ripple of the lattice,
+#: 2 exp(-2 pi^2 (0.63^2 - 1/12)), is 0.4 %.
 NARROWEST = 0.63
 #: Bins further than this many widths from the image are left out (a relative 1e-14).
 REACH = 8.0
@@ -173,7 +174,7 @@ def density(
     if size < 2:
         raise ValueError(f"size must be at least 2 pixels, got {size}")
     if extent is None or sigma is None:
-        shown = window([_Grid(grid, half_width, outside)], extent=extent)
+        shown = window([_Grid(grid, half_width, outside)], size, extent)
         extent, sigma = shown.extent, shown.sigma if sigma is None else sigma
     width = 2.0 * half_width / grid.shape[0]
     if not extent > 0:
@@ -211,17 +212,20 @@ class _Grid:
     outside: int = 0
 
 
-def window(tallies: Iterable[Gridded], extent: float | None = None) -> Window:
+def window(tallies: Iterable[Gridded], size: int = 512, extent: float | None = None) -> Window:
     """Choose one extent and one width for all images of a figure's row.
 
     The extent is 1.05 times the 99.9th percentile of the hits' radii over all tallies; hits beyond
     a grid count as farthest out. Without hits it is a quarter of the grid, about where the norms
-    of the samples end. Sigma is a hundredth of the extent, or what the coarsest grid can carry.
+    of the samples end. Sigma is a hundredth of the extent, or what the coarsest grid and the pixels
+    can carry.
 
     Parameters
     ----------
     tallies : iterable
         Anything with ``grid``, ``half_width`` and ``outside``.
+    size : int
+        Pixels along either side of the images.
     extent : float, optional
         Use this extent and choose the width alone.
 
@@ -241,6 +245,7 @@ def window(tallies: Iterable[Gridded], extent: float | None = None) -> Window:
     if extent is None:
         extent = _extent(tallies)
     coarsest = max(2.0 * tally.half_width / tally.grid.shape[0] for tally in tallies)
+    coarsest = max(coarsest, 2.0 * extent / size)
     return Window(float(extent), float(max(SIGMA * extent, NARROWEST * coarsest)))
 
 

@@ -86,7 +86,7 @@ def plot_density(
     """
     check_scale(scale)
     one = _seen(result, thinned)
-    image = densities([one], size, window([one], extent=extent))[0]
+    image = densities([one], size, window([one], size, extent))[0]
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -228,8 +228,8 @@ def plot_with_null(
     >>> import numpy as np, ppp
     >>> x = np.random.default_rng(0).laplace(size=(2000, 8))
     >>> figure = ppp.plot_with_null(ppp.project(x, null_draws=2))
-    >>> [ax.get_title() for ax in figure.axes[:3]]
-    ['observed', 'rotation 1', 'rotation 2']
+    >>> [ax.get_title() for ax in figure.axes[1:3]]
+    ['rotation 1', 'rotation 2']
     """
     check_scale(scale)
     results = result if isinstance(result, Mapping) else {"": result}

@@ -45,10 +45,10 @@ def shade(
     scale : {"row", "max", "shared"}
         "shared" shares extent, Gaussians and maximum over all rows.
     """
-    everything = window(one for row in rows.values() for one in row.values())
+    everything = window((one for row in rows.values() for one in row.values()), size)
     images = {}
     for name, row in rows.items():
-        shown = everything if scale == "shared" else window(row.values())
+        shown = everything if scale == "shared" else window(row.values(), size)
         images[name] = dict(zip(row, densities(row.values(), size, shown), strict=True))
     tops = {name: ceiling([d.image for d in row.values()], scale) for name, row in images.items()}
     if scale == "shared":
@@ -124,7 +124,7 @@ def close(figure: Figure, views: Sequence[View], scale: str, title: str, first: 
     """Write the figure's title above and its key below."""
     figure.suptitle(title, fontsize=13, color=INK)
     figure.supxlabel(
-        f"{setting(views)}\n{first}beside or below: hits / expected under isotropy;  "
+        f"{setting(views)}\n{first}numbers at a panel: hits / expected under isotropy;  "
         f"{SCALE_WORDS[scale]};  bars: hits per unit area",
         fontsize=8,
         color=FAINT,

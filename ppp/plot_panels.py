@@ -35,16 +35,12 @@ class View:
     grid: np.ndarray
     half_width: float
     hits: int
+    outside: int
     expected: float
     valid: int
     dropped: int
     epsilon: float
     planes: Planes
-
-    @property
-    def outside(self) -> int:
-        """Hits beyond the grid."""
-        return self.hits - int(self.grid.sum(dtype=np.int64))
 
     def thinned(self, seed: int = 0) -> View:
         """Return the view with a random N**0.9 of its N hits, as the paper draws them."""
@@ -63,11 +59,13 @@ def null_views(result: PPPResult) -> list[View]:
 
 
 def _read(tally: Tally, planes: Planes, expected: float) -> View:
-    times = 2 if planes.ordered else 1
+    grid = tally.image()
+    hits = int(tally.hits) * (2 if planes.ordered else 1)
     return View(
-        grid=tally.image(),
+        grid=grid,
         half_width=tally.half_width,
-        hits=times * int(tally.hits),
+        hits=hits,
+        outside=hits - int(grid.sum(dtype=np.int64)),
         expected=float(expected),
         valid=int(tally.valid),
         dropped=int(tally.rows - tally.valid),
@@ -79,7 +77,7 @@ def _read(tally: Tally, planes: Planes, expected: float) -> View:
 def densities(views: Iterable[View], size: int, shown: Window | None = None) -> list[Density]:
     """Return one image a view, all with the same extent and Gaussians."""
     views = list(views)
-    shown = window(views) if shown is None else shown
+    shown = window(views, size) if shown is None else shown
     return [density(v.grid, v.half_width, size, shown.extent, shown.sigma) for v in views]
 
 
@@ -133,7 +131,7 @@ def short(number: float) -> str:
     >>> [short(v) for v in (0, 62, 999, 12_320, 208_000, 3_400_000)]
     ['0', '62', '999', '12.3k', '208k', '3.4M']
     """
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * unit:
             return f"{number / unit:.3g}{name}"
     return f"{number:.0f}" if abs(number) >= 10 else f"{number:.2g}"

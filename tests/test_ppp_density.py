@@ -154,6 +154,7 @@ def test_window_spans_several_tallies_and_never_goes_finer_than_their_bins():
     shown = window(tallies)
     assert shown.extent == pytest.approx(1.05 * 6.1, abs=0.3)
     assert shown.sigma == pytest.approx(NARROWEST * 0.25)
+    assert window(tallies, size=10).sigma == pytest.approx(NARROWEST * 2 * shown.extent / 10)
     for tally in tallies:
         assert density(tally.grid, tally.half_width, 16, shown.extent, shown.sigma).sum == 10
 
