@@ -22,7 +22,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "listing": ["layers"],
         "recording": ["Recorder", "record"],
         "rowrules": ["RowRule"],
-        "store": ["ActivationStore", "StoreLayer"],
+        "store": ["ActivationStore"],
+        "storelayer": ["StoreLayer"],
         "streaming": ["stream"],
     },
 )

@@ -18,7 +18,7 @@ def store() -> None:
 @store.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def info(path: Path) -> None:
-    """Say what a store holds: layers, rows, snapshots, provenance.
+    r"""Say what a store holds: layers, rows, snapshots, provenance.
 
     \b
     Example:

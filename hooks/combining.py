@@ -60,8 +60,8 @@ def _plan(source: ActivationStore) -> FilePlan:
         layers[key] = parts[0].spec, room
     first = source._shards[0]
     snapshots: dict[str, dict[str, Any]] = {}
-    for number, (key, attrs) in enumerate(source.snapshots.items()):
-        snapshots[key] = {**attrs, "order": np.int64(number)}
+    for number, (name, attrs) in enumerate(source.snapshots.items()):
+        snapshots[name] = {**attrs, "order": np.int64(number)}
     fields = {name: field_dtype(values) for name, values in source.fields.items()}
     return FilePlan(
         first.store_id,

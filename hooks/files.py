@@ -84,7 +84,7 @@ def write_at(descriptor: int, array: np.ndarray, offset: int, path: Path) -> Non
     StoreError
         If the disk is full or fails.
     """
-    left = memoryview(array.reshape(-1).view(np.uint8))
+    left = array.reshape(-1).view(np.uint8).data
     try:
         while left:
             written = os.pwrite(descriptor, left, offset)

@@ -20,7 +20,8 @@ from hooks.choosing import Layers
 from hooks.combining import clear, settle
 from hooks.errors import StoreError
 from hooks.files import locked
-from hooks.store import ActivationStore, partial_of
+from hooks.opening import partial_of
+from hooks.store import ActivationStore
 from hooks.streaming import prepare
 from hooks.writer import SnapshotWriter
 

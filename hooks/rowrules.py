@@ -256,8 +256,9 @@ def _positions(tensor: torch.Tensor, rule: RowRule, inputs: Inputs, layer: str) 
     keep = _kept(inputs, rule, count, tuple(places), layer)
     if rule.rows != "each":
         pooled = _pool(tensor.reshape(count, -1, width), keep, str(rule.rows))
-        counts = np.ones(count, np.int64) if keep is None else keep.any(1).astype(np.int64)
-        kept = pooled if counts.all() else pooled[torch.as_tensor(counts.astype(bool))]
+        some = np.ones(count, bool) if keep is None else keep.reshape(count, -1).any(1)
+        counts = some.astype(np.int64)
+        kept = pooled if some.all() else pooled[torch.as_tensor(some).to(pooled.device)]
         return Rows(kept, counts, None, ())
     columns = _COLUMNS.get(len(places), tuple(f"axis{i}" for i in range(len(places))))
     total = int(np.prod(places))
@@ -268,7 +269,7 @@ def _positions(tensor: torch.Tensor, rule: RowRule, inputs: Inputs, layer: str) 
         return Rows(rows, np.full(count, total, np.int64), np.tile(position, (count, 1)), columns)
     chosen = np.flatnonzero(keep)
     rows = rows[torch.as_tensor(chosen, device=rows.device)]
-    return Rows(rows, keep.sum(1, dtype=np.int64), position[chosen % total], columns)
+    return Rows(rows, keep.sum(1).astype(np.int64), position[chosen % total], columns)
 
 
 def _kept(

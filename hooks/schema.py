@@ -17,10 +17,10 @@ CHECKSUM = "xxh3-64 of the block's rows, samples and positions"
 #: Attributes of an HDF5 object header end at 64 KiB.
 ATTRIBUTE_BYTES = 60_000
 _STORED = {
-    torch.float16: np.dtype("<f2"),
-    torch.bfloat16: np.dtype("<u2"),
-    torch.float32: np.dtype("<f4"),
-    torch.float64: np.dtype("<f8"),
+    torch.float16: "<f2",
+    torch.bfloat16: "<u2",
+    torch.float32: "<f4",
+    torch.float64: "<f8",
 }
 #: A layer's place in a file: its snapshot's key, or None, and its name.
 Key = tuple[str | None, str]
@@ -143,7 +143,7 @@ def stored_dtype(dtype: str) -> np.dtype[Any]:
     >>> stored_dtype("bfloat16")
     dtype('uint16')
     """
-    return _STORED[torch_dtype(dtype)]
+    return np.dtype(_STORED[torch_dtype(dtype)])
 
 
 def torch_dtype(name: str) -> torch.dtype:

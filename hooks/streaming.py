@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,11 +100,8 @@ class Job:
         self, taps: Taps, batch: Batch, ids: np.ndarray, number: int, device: torch.device
     ) -> dict[str, Rows]:
         taps.begin(self._inputs(batch, ids))
-        with at_rest(self.model, self.eval_mode), taps:
-            try:
-                call(self.model, batch, number, device)
-            except StopForward:
-                pass
+        with at_rest(self.model, self.eval_mode), taps, suppress(StopForward):
+            call(self.model, batch, number, device)
         rows = taps.finish()
         if number == 0:
             self.source_dtypes = {name: found.rows.dtype for name, found in rows.items()}

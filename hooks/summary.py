@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from hooks.store import ActivationStore, StoreLayer
+from hooks.store import ActivationStore
+from hooks.storelayer import StoreLayer
 
 
 def describe(store: ActivationStore) -> str:

@@ -1,4 +1,4 @@
-"""One capture into the files of a store: how much room, when to commit, when to begin a new file."""
+"""One capture into files of a store: how much room, when to commit, when to begin a new file."""
 
 from __future__ import annotations
 
