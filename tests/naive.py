@@ -134,7 +134,9 @@ def input_sums(X, vectors, gram, epsilon, sample):
             cos4, cos8 = waves(w1, w2, gram[i, j])
             sums[at, 1:4] += 1, cos4, cos8
         if mine:
-            p, w1, w2 = max(mine, key=lambda hit: math.hypot(hit[1], hit[2]))
+            # float32: planes that tie but for rounding go to the first pair
+            norm2 = math.fsum(x * x)
+            p, w1, w2 = max(mine, key=lambda hit: np.float32((hit[1] ** 2 + hit[2] ** 2) / norm2))
             i, j = planes[p]
             sums[at, 4:7] += 1, *waves(w1, w2, gram[i, j])
     return sums

@@ -214,7 +214,7 @@ def count_rows(
         if most + next_most < 2 * lowest * threshold - slack:
             continue
         count = _candidates(c[r], 2 * lowest * threshold - most - slack, order)
-        best = -1.0
+        best, best_pair = np.float32(-1.0), 0
         for k in range(count):
             i = order[k]
             ci = np.float64(c[r, i])
@@ -232,9 +232,11 @@ def count_rows(
                 sums[r, 1] += 1
                 sums[r, 2] += cos4
                 sums[r, 3] += cos8
-                reach = w1 * w1 + w2 * w2
-                if reach > best:
-                    best = reach
+                # in float32, so that planes that tie but for rounding go to the first pair
+                reach = np.float32((w1 * w1 + w2 * w2) / norm2[r])
+                pair = low * m + high
+                if reach > best or (reach == best and pair < best_pair):
+                    best, best_pair = reach, pair
                     sums[r, 4], sums[r, 5], sums[r, 6] = 1.0, cos4, cos8
                 if pairs.shape[0]:
                     pairs[low * m - low * (low + 1) // 2 + high - low - 1] += 1
