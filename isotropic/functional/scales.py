@@ -1,0 +1,87 @@
+"""Radial scales: the factor s(q) of an isotropic form f(x) = s(||x||^2 + omega) x.
+
+Each takes squared lengths ``q >= 0`` and returns ``sigma(m)/m`` with ``m = sqrt q``, with the limit
+at zero. Square roots and divisions see zero nowhere: a ``where`` over a singular branch would still
+send infinity times zero through the gradient.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from isotropic.functional._norms import tanh_scale
+
+__all__ = [
+    "gelu_scale",
+    "hyperbola_scale",
+    "leaky_relu_scale",
+    "log1p_scale",
+    "silu_scale",
+    "soft_relu_scale",
+    "softplus_scale",
+    "tanh_scale",
+]
+
+#: Beyond this, log1p(exp(t)) equals t in double precision.
+SATURATED = 40.0
+
+
+def length(q: Tensor, at_zero: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Return ``q == 0`` and ``sqrt q``, where the root of zero is replaced by ``at_zero``."""
+    zero = q == 0
+    return zero, torch.where(zero, at_zero, q).sqrt()
+
+
+def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
+    """Return ``slope`` inside the ball of ``radius``, ``1 - (1 - slope) radius/m`` outside."""
+    inside = q < radius * radius
+    m = torch.where(inside, 1.0, q).sqrt()
+    return torch.where(inside, slope, 1 - (1 - slope) * radius / m)
+
+
+def log1p_scale(q: Tensor) -> Tensor:
+    """Return ``log(1 + m)/m``, 1 at zero."""
+    zero, m = length(q)
+    return torch.where(zero, 1.0, torch.log1p(m) / m)
+
+
+def gelu_scale(q: Tensor) -> Tensor:
+    """Return ``gelu(m)/m = Phi(m)``, 1/2 at zero."""
+    zero, m = length(q)
+    return torch.where(zero, 0.5, 0.5 * torch.erfc(-m / 2**0.5))
+
+
+def silu_scale(q: Tensor) -> Tensor:
+    """Return ``silu(m)/m``, the logistic function of ``m``, 1/2 at zero."""
+    zero, m = length(q)
+    return torch.where(zero, 0.5, m.sigmoid())
+
+
+def softplus_scale(q: Tensor) -> Tensor:
+    """Return ``softplus(m)/m``; it diverges towards zero, and is set to 0 there."""
+    zero, m = length(q)
+    return torch.where(zero, 0.0, nnf.softplus(m) / m)
+
+
+def hyperbola_scale(q: Tensor, radius: float = 1.0) -> Tensor:
+    """Return ``(sqrt(m^2 + radius^2) - radius)/m``, 0 at zero, without the cancellation."""
+    zero, m = length(q)
+    return torch.where(zero, 0.0, m / ((q + radius * radius).sqrt() + radius))
+
+
+def soft_relu_scale(q: Tensor, radius: float = 1.0, sharpness: float = 4.0) -> Tensor:
+    """Return ``(softplus(k (m - R)) - softplus(-k R))/(k m)`` with ``k`` the sharpness.
+
+    For lengths that do not saturate it is ``log1p(sigmoid(-k R) expm1(k m))/(k m)``, which does not
+    cancel near zero.
+    """
+    zero, m = length(q)
+    floor = -sharpness * radius
+    t = sharpness * m
+    far = t > SATURATED
+    gate = torch.sigmoid(torch.as_tensor(floor, dtype=q.dtype, device=q.device))
+    near_value = torch.log1p(gate * torch.expm1(torch.where(far, 1.0, t)))
+    far_value = nnf.softplus(t + floor) - nnf.softplus(torch.full_like(t, floor))
+    return torch.where(zero, gate, torch.where(far, far_value, near_value) / t)
