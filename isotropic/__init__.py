@@ -8,13 +8,10 @@ import lazy_loader
 for _name in ("hooks",):
     _spec = find_spec(_name)
     _found = Path(_spec.origin).parent if _spec is not None and _spec.origin else None
-    if (
-        _found != Path(__file__).resolve().parents[1] / _name
-        and _found != Path(__file__).parents[1] / _name
-    ):
+    if _found != Path(__file__).parents[1] / _name:
         raise ImportError(
-            f"the package {_name!r} must be the one of privileged-planes, but Python finds "
-            f"{_spec and (_spec.origin or _spec.submodule_search_locations)} first: rename or move that file"
+            f"{_name!r} must be the package that comes with privileged-planes, but Python finds "
+            f"{_spec.origin if _spec else None} first: rename or move that file"
         )
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
