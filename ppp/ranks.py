@@ -93,7 +93,7 @@ def member_p(values: ArrayLike) -> Array:
 
 
 def min_p(observed: Mapping[str, float], null_values: Mapping[str, ArrayLike]) -> float:
-    """Combine several statistics: the smallest of their p-values, ranked against the draws'.
+    """Combine several statistics: the smallest of their p-values, ranked over all members.
 
     Parameters
     ----------
@@ -105,32 +105,57 @@ def min_p(observed: Mapping[str, float], null_values: Mapping[str, ArrayLike]) -
     Returns
     -------
     float
-        Share of the K + 1 members, the observation among them, whose smallest p is at most the
-        observation's. Exact: every member is treated alike (ranking the draws among themselves
-        and the observation apart would reject too often).
+        Share of the K + 1 members, the observation among them, that are at least as extreme as
+        the observation: smaller smallest p, or the same and as far out. Exact, since every
+        member is treated alike (ranking the draws among themselves and the observation apart
+        rejects too often).
 
     Raises
     ------
     ValueError
         When the statistics were not all taken from the same number of draws.
 
+    Notes
+    -----
+    Some member holds either end of every statistic, so up to twice as many members as there are
+    statistics share the smallest p. They are told apart by their largest distance from the mean
+    of the K + 1 members in standard deviations: without that, a combination of four could
+    hardly fall below 8/(K + 1).
+
     Examples
     --------
-    >>> draws = {"a": [0.0, 1.0, 2.0, 3.0], "b": [5.0, 2.0, 1.0, 7.0]}
-    >>> min_p({"a": 1.5, "b": 9.0}, draws)
-    0.8
+    >>> draws = {"a": [0.0, 1.0, 2.0, 3.0], "b": [5.0, 2.0, 1.0, 3.0]}
+    >>> min_p({"a": 1.5, "b": 99.0}, draws)
+    0.2
     """
-    columns = []
-    for name, value in observed.items():
-        draws = np.asarray(null_values[name], dtype=np.float64).ravel()
-        columns.append(member_p(np.concatenate([[value], draws])))
-    if len({column.size for column in columns}) != 1:
+    members = [
+        np.concatenate([[value], np.asarray(null_values[name], dtype=np.float64).ravel()])
+        for name, value in observed.items()
+    ]
+    if len({each.size for each in members}) != 1:
         raise ValueError(
             "a combination needs the same draws for every statistic, got "
-            f"{sorted({column.size - 1 for column in columns})} draws"
+            f"{sorted({each.size - 1 for each in members})} draws"
         )
-    smallest = np.min(columns, axis=0)
-    return float((smallest <= smallest[0] * (1 + TIE)).mean())
+    smallest = np.min([member_p(each) for each in members], axis=0)
+    farthest = np.max([_distance(each) for each in members], axis=0)
+    tied = np.abs(smallest - smallest[0]) <= TIE
+    ahead = (smallest < smallest[0]) & ~tied
+    return float((ahead | (tied & (farthest >= farthest[0] * (1 - TIE)))).mean())
+
+
+def _distance(members: Array) -> Array:
+    """Distance of each member from the mean of all, in their standard deviations; 0 if undefined.
+
+    A spread of rounding size counts as none.
+    """
+    known = members[~np.isnan(members)]
+    away = np.zeros(members.size)
+    if known.size:
+        spread = float(known.std())
+        if spread > TIE * float(np.abs(known).max()):
+            away = np.abs(np.nan_to_num(members - known.mean(), nan=0.0)) / spread
+    return away
 
 
 def adjust(p_values: Sequence[float | None]) -> list[float | None]:

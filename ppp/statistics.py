@@ -39,6 +39,8 @@ NAMES = tuple(RATIOS)
 HEADLINE = ("log_q", "b4", "b8", "kappa")
 #: Below this many effective clusters an interval is printed with a warning.
 FEW = 30.0
+#: The sign of A4 can be read above this epsilon, 1/sqrt(2), only.
+READABLE = 0.5**0.5
 COLUMN = {name: index for index, name in enumerate(MOMENTS)}
 
 
@@ -292,7 +294,7 @@ def _care(name: str, n_eff: float, geometry: Geometry) -> str:
         notes.append("no interval, because a single input carries it")
     elif n_eff < FEW:
         notes.append(f"n_eff = {n_eff:.3g} is small: the interval is too narrow")
-    if name == "a4" and geometry.epsilon**2 <= 0.5:
+    if name == "a4" and geometry.epsilon <= READABLE:
         notes.append(
             "the sign of A4 is unreadable at epsilon <= 0.707: a diagonal vector also hits as "
             "if aligned; read B4"
@@ -324,18 +326,23 @@ def against(
     joined = {name: _join(statistic, observed, nulls, label) for name, statistic in found.items()}
     if label is None:
         for name in SHAPES:
-            value = observed[name]
-            statistic = (
-                Statistic(name, None, note="undefined, because no sample passes")
-                if np.isnan(value)
-                else Statistic(name, value, note="on the tested rows")
-            )
+            statistic = Statistic(name, observed[name], note="on the tested rows")
+            if np.isnan(observed[name]):
+                statistic = Statistic(name, None, note=_shapeless(name, observed))
             joined[name] = _join(statistic, observed, nulls, label)
     smallest = [joined[name].p for name in HEADLINE if name in joined]
     defined = [p for p in smallest if p is not None]
     p = nulls.p("combined", label)
     joined["combined"] = Statistic("combined", min(defined) if defined else None, p=p)
     return joined
+
+
+def _shapeless(name: str, observed: Mapping[str, float]) -> str:
+    """Say why a shape statistic is undefined."""
+    if not np.isnan(observed["kl"]):
+        missing = {"beam_width": "no beam stands out", "gini": "there are too many planes"}
+        return f"undefined, because {missing[name]}"
+    return "undefined, because no sample passes"
 
 
 def _join(
