@@ -176,11 +176,13 @@ def plot_grid(
         name: {column: _seen(result, thinned) for column, result in row.items()}
         for name, row in rows.items()
     }
+    note = ""
     for name, row in rows.items():
         last = next((result for result in reversed(list(row.values())) if result.drawn), None)
-        if last is not None:
+        if last is not None and draws:
             seen[name] |= _nulls(last, draws)
-    return matrix(seen, size, scale, title or "Density of kept samples", panel)
+            note = f"{_kind(last)}: null draws for the last column that was observed;  "
+    return matrix(seen, size, scale, title or "Density of kept samples", panel, note)
 
 
 def plot_with_null(
@@ -274,8 +276,12 @@ def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure
 
 def _nulls(result: PPPResult, draws: int) -> dict[Any, View]:
     """Return the first null draws of a result, by their titles."""
-    kind = "null" if result.plan is None else result.plan.kind
+    kind = _kind(result)
     return {f"{kind} {k + 1}": one for k, one in enumerate(null_views(result)[:draws])}
+
+
+def _kind(result: PPPResult) -> str:
+    return "null" if result.plan is None else result.plan.kind
 
 
 def _seen(result: PPPResult, thinned: bool) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ from ppp.plot_panels import (
     INK,
     View,
     ceiling,
-    decimal,
     densities,
     draw,
     setting,
@@ -56,7 +56,9 @@ def shade(
     return {name: (images[name], tops[name]) for name in rows}
 
 
-def matrix(rows: Mapping[str, Row], size: int, scale: str, title: str, panel: float) -> Figure:
+def matrix(
+    rows: Mapping[str, Row], size: int, scale: str, title: str, panel: float, note: str = ""
+) -> Figure:
     """Draw one panel a view, rows downwards and columns rightwards."""
     import matplotlib.pyplot as plt
 
@@ -76,15 +78,27 @@ def matrix(rows: Mapping[str, Row], size: int, scale: str, title: str, panel: fl
             else:
                 blank(ax)
         extent = next(iter(images.values())).extent
-        line[0].set_ylabel(f"{name}\n±{decimal(extent)}" if name else f"±{decimal(extent)}")
-        line[0].yaxis.label.set(fontsize=9, color=INK, linespacing=1.5)
+        line[0].set_ylabel(f"{wrapped(name, panel)}±{extent:.3g}")
+        line[0].yaxis.label.set(fontsize=9, color=INK, linespacing=1.4)
         if any(one.hits for one in row.values()):
             colour_bar(artist, list(line))
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(str(column), fontsize=10, color=INK)
     everything = [one for row in rows.values() for one in row.values()]
-    close(figure, everything, scale, title, "±: half the side of a panel;  ")
+    close(figure, everything, scale, title, f"±: half the side of a panel;  {note}")
     return figure
+
+
+def wrapped(name: str, panel: float) -> str:
+    """Break a row's name into lines as long as a panel is high.
+
+    Examples
+    --------
+    >>> wrapped("isotropic-tanh/seed0", 1.5).split()
+    ['isotropic-tanh', 'seed0']
+    """
+    lines = [textwrap.wrap(part, max(6, int(12 * panel))) for part in name.split("/")]
+    return "".join(f"{line}\n" for part in lines for line in part)
 
 
 def small(ax: Axes, one: View, image: Density, top: float) -> Any:

@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -180,18 +181,29 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Name files by their stems, with as many folders as it takes to tell them apart."""
+    """Name files by what tells them apart: the ends of their stems, and folders where needed."""
     whole = [path.resolve() for path in paths]
     twice = sorted({str(path) for path in whole if whole.count(path) > 1})
     if twice:
         raise SourceError(f"each input may be given once, got twice: {', '.join(twice)}")
     bare = [path.with_suffix("") for path in whole]
-    named = bare if len(set(bare)) == len(bare) else whole
+    named = _without_common_start(bare) if len(set(bare)) == len(bare) else whole
     for depth in range(1, max(len(path.parts) for path in named)):
         names = ["/".join(path.parts[-depth:]) for path in named]
         if len(set(names)) == len(names):
             return names
     return [str(path) for path in named]
+
+
+def _without_common_start(paths: list[Path]) -> list[Path]:
+    """Cut what all stems begin with, up to a separator: run-seed0, run-seed1 are seed0, seed1."""
+    names = {path.name for path in paths}
+    if len(names) == 1:
+        return paths  # only the folders differ
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    common = "".join(letters[0] for letters in alike)
+    cut = max(common.rfind("-"), common.rfind("_")) + 1
+    return [path.with_name(path.name[cut:]) for path in paths]
 
 
 def _stored(path: Path, name: str, open_store: Callable[[Path], Any]) -> Network:

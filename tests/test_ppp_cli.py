@@ -1,0 +1,355 @@
+"""ppp-plot: what it reads, draws, prints and refuses."""
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from matplotlib import pyplot as plt
+from PIL import Image
+
+import hooks
+import ppp
+from ppp import cli
+from ppp.sources import SourceError, networks
+
+FAST = ("--null-repeats", "3", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run the command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, code=0):
+        result = CliRunner().invoke(cli.plot, list(words))
+        unforeseen = result.exception is not None and not isinstance(result.exception, SystemExit)
+        assert not unforeseen, result.exception
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def laplace(rows=400, n=6, seed=0):
+    return np.random.default_rng(seed).laplace(size=(rows, n)).astype(np.float32)
+
+
+def store_at(path, snapshots=(0, 2, 10), seed=0):
+    """Record a small model's layer, once a snapshot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.Tanh())
+    loader = [torch.randn(100, 5) for _ in range(2)]
+    with hooks.Recorder(path) as recorder:
+        for epoch in snapshots:
+            recorder.record(
+                model, loader, ["0", "1"], snapshot=f"e{epoch}", attrs={"epoch": epoch},
+                progress=False,
+            )  # fmt: skip
+    return path
+
+
+# What it reads
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".safetensors"])
+def test_arrays_of_every_kind_give_the_numbers_of_project(call, tmp_path, ending):
+    x = laplace()
+    path = tmp_path / f"acts{ending}"
+    if ending == ".npy":
+        np.save(path, x)
+    elif ending == ".npz":
+        np.savez(path, only=x)
+    else:
+        pytest.importorskip("safetensors.torch").save_file({"only": torch.tensor(x)}, path)
+    text = call(path.name, "--table", "t.json", "--epsilon", ".75", *FAST)
+    rows = json.loads((tmp_path / "t.json").read_text())
+    expected = ppp.project(x, epsilon=0.75, null_repeats=3)
+    assert {row["hits"] for row in rows} == {expected.hits}
+    found = {row["statistic"]: row["value"] for row in rows}
+    assert found["kappa"] == pytest.approx(expected.statistics["kappa"].value)
+    assert f"{expected.hits:,}" in text
+    assert "table: t.json" in text
+
+
+def test_bfloat16_tensors_are_read(call, tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    x = torch.tensor(laplace()).bfloat16()
+    safetensors.save_file({"acts": x, "other": torch.ones(3)}, tmp_path / "a.safetensors")
+    call("a.safetensors", "--layer", "acts", "--table", "t.csv", *FAST)
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert int(rows[0]["hits"]) == ppp.project(x, epsilon="auto", null=None).hits
+
+
+def test_a_file_of_several_arrays_asks_for_one_and_lists_shapes(call, tmp_path):
+    np.savez(tmp_path / "a.npz", encoder=laplace(), decoder=np.ones((3, 4, 5)))
+    text = call("a.npz", "-o", "f.png", code=2)
+    assert "a.npz holds 2 arrays, choose with --layer" in text
+    assert "encoder  400 × 6 float32" in text
+    assert "decoder  3 × 4 × 5 float64" in text
+    text = call("a.npz", "--layer", "encodr", "-o", "f.png", code=2)
+    assert "a.npz holds no array 'encodr'; did you mean 'encoder'?" in text
+    text = call("a.npz", "--layer", "decoder", "-o", "f.png", code=2)
+    assert "a.npz, decoder: activations must be a matrix (N, n)" in text
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_a_store_gives_the_numbers_of_its_layer(call, tmp_path):
+    path = store_at(tmp_path / "acts.h5")
+    call("acts.h5", "--layer", "1", "--snapshot", "2", "--table", "t.json", *FAST)
+    rows = json.loads((tmp_path / "t.json").read_text())
+    layer = hooks.ActivationStore(path)["1", "e2"]
+    assert rows[0]["hits"] == ppp.project(layer, epsilon="auto", null=None).hits
+    assert rows[0]["samples"] == 200
+    assert rows[0]["snapshot"] == "epoch 2"
+
+
+def test_the_last_snapshot_is_drawn_unless_another_is_named(call, tmp_path):
+    store_at(tmp_path / "acts.h5")
+    assert "epoch 10" in call("acts.h5", "--layer", "1", "--table", "t.csv", *FAST)
+    text = call("acts.h5", "--layer", "1", "--snapshot", "e0", "--table", "t.csv", *FAST)
+    assert "epoch 0" in text
+
+
+def test_a_folder_gives_one_row_a_store_in_natural_order(call, tmp_path):
+    for repeat in (10, 2):
+        store_at(tmp_path / "runs" / f"run-{repeat}.h5", snapshots=(0, 1), seed=repeat)
+    (tmp_path / "runs" / "notes.txt").write_text("not a store")
+    text = call("runs", "--layer", "0", "--grid", "snapshots", "-o", "f.png", *FAST)
+    lines = [line.split()[0] for line in text.splitlines()]
+    assert lines[1:5] == ["2", "2", "10", "10"]
+
+
+def test_several_layers_are_several_rows(call, tmp_path):
+    store_at(tmp_path / "acts.h5")
+    text = call("acts.h5", "--layer", "*", "-o", "f.png", *FAST)
+    assert "acts 0" in text
+    assert "acts 1" in text
+
+
+def test_names_keep_what_tells_networks_apart(tmp_path):
+    paths = []
+    for kind in ("tanh", "isotropic-tanh"):
+        for seed in (0, 1):
+            paths.append(tmp_path / kind / f"digits-n18-seed{seed}.npy")
+            paths[-1].parent.mkdir(exist_ok=True)
+            np.save(paths[-1], laplace())
+    names = [network.name for network in networks(paths, hooks.ActivationStore)]
+    assert names == ["tanh/seed0", "tanh/seed1", "isotropic-tanh/seed0", "isotropic-tanh/seed1"]
+    assert networks(paths[:1], hooks.ActivationStore)[0].name == "digits-n18-seed0"
+
+
+# What it draws
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".svg"])
+def test_figures_are_written_whole_in_every_format(call, tmp_path, ending):
+    np.save(tmp_path / "a.npy", laplace())
+    text = call("a.npy", "-o", f"f{ending}", *FAST)
+    starts = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+    assert (tmp_path / f"f{ending}").read_bytes().startswith(starts[ending])
+    assert f"figure: f{ending}" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", f"f{ending}"]
+
+
+def figure_of(monkeypatch, call, *words):
+    """Return the figure that a command line draws."""
+    made = []
+    draw = cli.draw
+    monkeypatch.setattr(cli, "draw", lambda *given: made.append(draw(*given)) or made[-1])
+    call(*words)
+    return made[0]
+
+
+def test_one_array_is_drawn_beside_as_many_nulls_as_repeats_up_to_eight(
+    call, tmp_path, monkeypatch
+):
+    np.save(tmp_path / "a.npy", laplace())
+    figure = figure_of(monkeypatch, call, "a.npy", "-o", "f.png", *FAST)
+    assert [len(ax.images) for ax in figure.axes[:4]] == [1] * 4
+    assert [ax.get_title() for ax in figure.axes[1:4]] == [f"rotation {k}" for k in (1, 2, 3)]
+    many = figure_of(monkeypatch, call, "a.npy", "-o", "f.png", "--null-repeats", "11", "--quiet")
+    assert sum(ax.get_title().startswith("rotation") for ax in many.axes) == 8
+
+
+def test_without_null_there_is_the_density_alone(call, tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", laplace())
+    figure = figure_of(monkeypatch, call, "a.npy", "-o", "f.png", "--null", "none", "--quiet")
+    assert sum(bool(ax.images) for ax in figure.axes) == 1
+
+
+def test_a_grid_has_a_column_a_snapshot_and_one_of_the_null(call, tmp_path, monkeypatch):
+    store_at(tmp_path / "acts.h5")
+    words = ("acts.h5", "--layer", "1", "--grid", "snapshots", "-o", "f.png", *FAST)
+    figure = figure_of(monkeypatch, call, *words)
+    titles = [ax.get_title() for ax in figure.axes if ax.images]
+    assert titles == ["epoch 0", "epoch 2", "epoch 10", "rotation 1"]
+    figure = figure_of(monkeypatch, call, *words, "--snapshot", "10", "--snapshot", "e0")
+    titles = [ax.get_title() for ax in figure.axes if ax.images]
+    assert titles == ["epoch 0", "epoch 10", "rotation 1"]
+
+
+def test_options_reach_figure_and_projection(call, tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", laplace())
+    words = ("a.npy", "-o", "f.png", "--null", "none", "--quiet")
+    settings = ("--pairs", "permutation", "--epsilon", ".9", "--scale", "max", "--size", "64")
+    figure = figure_of(monkeypatch, call, *words, *settings)
+    picture = figure.axes[0].images[0]
+    assert picture.get_array().shape == (64, 64)
+    assert picture.get_clim()[1] == pytest.approx(picture.get_array().max())
+    expected = ppp.project(laplace(), epsilon=0.9, pairs="permutation", null=None)
+    assert picture.get_array().sum() * (2 * picture.get_extent()[1] / 64) ** 2 == pytest.approx(
+        expected.hits, rel=0.05
+    )
+
+
+def test_no_hits_are_a_figure_and_no_error(call, tmp_path):
+    np.save(tmp_path / "a.npy", np.sign(laplace(n=18)))
+    text = call("a.npy", "--epsilon", ".75", "-o", "f.png", *FAST)
+    assert "0 " in text
+    assert "nan" not in text.lower()
+    assert Image.open(tmp_path / "f.png").width > 500
+
+
+def test_the_same_command_gives_the_same_numbers(call, tmp_path):
+    np.save(tmp_path / "a.npy", laplace())
+    assert call("a.npy", "--table", "t.csv", *FAST) == call("a.npy", "--table", "t.csv", *FAST)
+
+
+# What it refuses
+
+
+def wrong(folder):
+    """Write one file of every kind that cannot be read."""
+    whole = folder / "whole.npy"
+    np.save(whole, laplace())
+    (folder / "cut.npy").write_bytes(whole.read_bytes()[:2000])
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "bad.npz").write_bytes(b"PK\x03\x04 no archive")
+    (folder / "bad.safetensors").write_bytes(b"\xff" * 40)
+    np.save(folder / "objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
+    np.savez(folder / "objects.npz", a=np.array([{}], dtype=object))
+    np.save(folder / "nan.npy", np.full((20, 4), np.nan))
+    np.save(folder / "zero.npy", np.zeros((20, 4)))
+    np.save(folder / "none.npy", np.zeros((0, 4)))
+    np.save(folder / "flat.npy", np.zeros(7))
+    np.save(folder / "words.npy", np.array([["a", "b"]]))
+    np.save(folder / "complex.npy", np.ones((4, 4), complex))
+    zipfile.ZipFile(folder / "hollow.npz", "w").close()
+    (folder / "no.h5").write_text("not a store")
+    store = store_at(folder / "acts.h5").read_bytes()
+    (folder / "cut.h5").write_bytes(store[: len(store) // 2])
+    (folder / "hollow").mkdir()
+    (folder / "text.txt").write_text("words")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["gone.npy"], "there is no file or folder gone.npy"),
+        (["wholly.npy"], "did you mean whole.npy"),
+        (["cut.npy"], "cut.npy cannot be read as .npy"),
+        (["empty.npy"], "empty.npy cannot be read as .npy"),
+        (["bad.npz"], "bad.npz cannot be read as .npz"),
+        (["hollow.npz"], "hollow.npz holds no array"),
+        (["bad.safetensors"], "bad.safetensors cannot be read as .safetensors"),
+        (["objects.npy"], "objects.npy holds Python objects (a pickle), which are never loaded"),
+        (["objects.npz"], "objects.npz holds Python objects (a pickle), which are never loaded"),
+        (["nan.npy"], "of 20 rows 0 are all zero and 20 hold NaN or infinity"),
+        (["zero.npy"], "of 20 rows 20 are all zero"),
+        (["none.npy"], "the input is empty"),
+        (["flat.npy"], "must be a matrix (N, n), one sample a row, got shape (7,)"),
+        (["words.npy"], "must be real numbers"),
+        (["complex.npy"], "must be real numbers"),
+        (["no.h5"], "no.h5"),
+        (["cut.h5"], "cut.h5"),
+        (["hollow"], "the folder hollow holds no store"),
+        (["text.txt"], "text.txt is none of what can be read"),
+        (["whole.npy", "whole.npy"], "each input may be given once"),
+        (["acts.h5"], "acts.h5 holds 2 layers, choose with --layer"),
+        (["acts.h5", "--layer", "encoder"], "acts.h5 holds no layer 'encoder'; there are"),
+        (["acts.h5", "--layer", "1", "--snapshot", "99"], "holds no snapshot '99'"),
+        (["acts.h5", "--layer", "1", "--snapshot", "0", "--snapshot", "2"], "--grid snapshots"),
+        (["whole.npy", "--grid", "snapshots"], "whole.npy holds no snapshots"),
+        (["whole.npy", "--snapshot", "3"], "whole.npy holds no snapshots, got --snapshot 3"),
+        (["whole.npy", "--epsilon", "1.2"], "epsilon must lie in (0, 1], got 1.2"),
+        (["whole.npy", "--epsilon", "0"], "epsilon must lie in (0, 1], got 0"),
+        (["whole.npy", "--epsilon", "nan"], "epsilon must lie in (0, 1], got nan"),
+        (["whole.npy", "--epsilon", "wide"], "a number in (0, 1] or \"auto\", got 'wide'"),
+        (["whole.npy", "--null-repeats", "0"], "null-repeats"),
+        (["whole.npy", "--null", "magic"], "magic"),
+        (["whole.npy", "--engine", "steam"], "steam"),
+        (["whole.npy", "-o", "gone/f.png"], "the folder gone of --output is not there"),
+        (["whole.npy", "-o", "f.gif"], "--output must end in .png, .pdf, .svg, got 'f.gif'"),
+        (["whole.npy", "--table", "t.xls"], "--table must end in .csv, .json, got 't.xls'"),
+    ],
+)
+def test_mistakes_end_with_two_one_message_and_nothing_written(call, tmp_path, words, text):
+    wrong(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    output = () if "-o" in words or "--table" in words else ("-o", "f.png")
+    said = call(*words, *output, "--quiet", code=2)
+    assert text in " ".join(said.split())
+    assert "Traceback" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_without_output_it_asks_what_to_write(call, tmp_path):
+    np.save(tmp_path / "a.npy", laplace())
+    assert "say what to write" in call("a.npy", code=2)
+    assert "Missing argument" in call("-o", "f.png", code=2)
+
+
+def test_a_full_disk_ends_with_one_and_leaves_the_old_figure(call, tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", laplace())
+    (tmp_path / "f.png").write_bytes(b"old")
+
+    class Full:
+        def savefig(self, path, **_):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "draw", lambda *_: Full())
+    text = call("a.npy", "-o", "f.png", *FAST, code=1)
+    assert "No space left on device" in text
+    assert (tmp_path / "f.png").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "f.png"]
+
+
+def test_pickles_inside_arrays_are_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    np.save(tmp_path / "trap.npy", np.array([Trap()], dtype=object), allow_pickle=True)
+    with pytest.raises(SourceError, match="Python objects"):
+        networks([tmp_path / "trap.npy"], hooks.ActivationStore)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_help_answers_without_the_heavy_imports():
+    heavy = ("torch", "numpy", "matplotlib", "h5py", "scipy", "numba")
+    script = (
+        "import sys; from ppp.cli import plot\n"
+        "try: plot(['--help'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith("[]")
+    assert "ppp-plot runs/tanh runs/isotropic-tanh --grid snapshots -o grid.png" in done.stdout
