@@ -6,10 +6,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "adapter": ["Adaptation", "NeuroAdapter"],
+        "channels": ["diagonalise_channels", "resize_channels"],
+        "covariance": ["diagonalise_covariance"],
         "forms": ["densify", "factorise"],
+        "ica": ["fast_ica", "find_components", "represent_components", "watch_components"],
         "importance": ["importances", "scaffold_count"],
         "insertion": ["insert_layer"],
         "joint": ["JointSparsity", "optimise_sparsity"],
+        "nested": ["NestedMLP", "precompute"],
         "rotations": ["diagonalise", "rotate", "signed_svd", "singular_values"],
         "sparsity": [
             "count_parameters",

@@ -80,7 +80,7 @@ class Carrier:
         left : Tensor (m', m), optional
             Acts on the first axis.
         right : Tensor (n, n'), optional
-            Acts on the second axis; only for matrices.
+            Acts on the second axis, of length n or, in blocks, a multiple of it.
         """
         self._change(
             module,
@@ -233,11 +233,16 @@ def _squared(matrix: Tensor | None) -> Tensor | None:
 
 
 def _product(t: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
-    """Contract the first axis with ``left`` and the second with ``right``, whatever follows."""
+    """Contract the first axis with ``left`` and the second with ``right``, whatever follows.
+
+    Columns that come in equal blocks (the flattened positions of each channel) turn by blocks.
+    """
     if left is not None:
         t = torch.tensordot(left.to(t), t, dims=1)
     if right is not None:
-        t = torch.tensordot(t, right.to(t), dims=([1], [0])).movedim(-1, 1)
+        blocks = t.reshape(t.shape[0], len(right), -1)
+        turned = torch.tensordot(blocks, right.to(t), dims=([1], [0])).movedim(-1, 1)
+        t = turned.reshape(t.shape[0], -1, *t.shape[2:])
     return t
 
 
