@@ -58,8 +58,8 @@ def count_range(layer: Any, start: int, stop: int, sinks: list[Sink]) -> list[Si
     -------
     list
     """
-    for block in layer.blocks(start, stop):
-        prepared = Prepared.of(block)
+    for index in range(start, stop):
+        prepared = Prepared.of(layer.block(index))
         for sink in sinks:
             sink.append(prepared)
     return sinks
