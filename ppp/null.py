@@ -40,6 +40,7 @@ def run_nulls(
     progress: bool = False,
     limit: int | None = None,
     workers: int | None = None,
+    shapes: bool = True,
 ) -> Nulls:
     """Draw a null control K times on rows in memory.
 
@@ -63,6 +64,8 @@ def run_nulls(
         Grow K tenfold, up to this many draws, while a headline p is at most 10/(K + 1).
     workers : int, optional
         Draws made at a time; as many as cores by default. The result does not depend on it.
+    shapes : bool
+        Whether the draws also count angles and planes, for the shape statistics.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def run_nulls(
     rows = rows[usable]
     sample = None if sample is None else np.asarray(sample)[usable]
     label = None if label is None else np.asarray(label)[usable]
-    counter = _Counter(rows, sample, label, planes, rule, kind, seed)
+    counter = _Counter(rows, sample, label, planes, rule, kind, seed, shapes)
     with threadpool_limits(limits=1, user_api="blas"):
         return counter.run(repeats, limit, workers or available_cores(), progress)
 
@@ -110,13 +113,14 @@ class _Counter:
         rule: Rule,
         kind: str,
         seed: int,
+        shapes: bool,
     ) -> None:
         self.sample, self.label, self.kind, self.seed = sample, label, kind, seed
         # Angles and planes are wanted, the picture is not: the smallest grid there is.
         self.rule = replace(rule, bins=4)
         self.data = rows
         self.prepared = self._prepare(rows)
-        self.shaped = planes.unordered <= SHAPED
+        self.shaped = shapes and planes.unordered <= SHAPED
         self.draw = prepare(rows, planes, kind)
         self.observation, self.seconds = self._timed(rows, planes)
         self.rows, self.planes = len(rows), planes

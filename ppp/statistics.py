@@ -324,7 +324,7 @@ def against(
     """
     observed = nulls.observed_of_class(label)
     joined = {name: _join(statistic, observed, nulls, label) for name, statistic in found.items()}
-    if label is None:
+    if label is None and not np.isnan(nulls.shapes).all():
         for name in SHAPES:
             statistic = Statistic(name, observed[name], note="on the tested rows")
             if np.isnan(observed[name]):
