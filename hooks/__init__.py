@@ -8,8 +8,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "blocks": ["Block"],
+        "checking": ["Report", "verify"],
         "capturing": ["Captured", "capture"],
         "choosing": ["select"],
+        "combining": ["merge"],
         "errors": [
             "CaptureError",
             "HooksError",
@@ -18,10 +20,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "OutputError",
             "StoreError",
         ],
+        "estimates": ["Estimate", "estimate"],
         "indexing": ["indexed"],
         "listing": ["layers"],
         "recording": ["Recorder", "record"],
         "rowrules": ["RowRule"],
+        "settling": ["recover"],
         "store": ["ActivationStore"],
         "storelayer": ["StoreLayer"],
         "streaming": ["stream"],

@@ -28,7 +28,7 @@ class Batch:
     ----------
     args, kwargs : tuple, dict
         For the model's forward, not yet on its device.
-    count : int
+    size : int
         Number of inputs.
     ids : (B,) int64 array or None
         Data-set indices, where the loader carries them.
@@ -40,7 +40,7 @@ class Batch:
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    count: int
+    size: int
     ids: np.ndarray | None
     source: Any
     fields: dict[str, np.ndarray] = field(default_factory=dict)

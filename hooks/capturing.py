@@ -67,8 +67,16 @@ class Captured(Mapping[str, torch.Tensor]):
         return False
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        mask, tokens = kwargs.get("attention_mask"), kwargs.get("input_ids")
-        self._taps.begin(Inputs(None, None, mask, tokens))
+        given = kwargs
+        if args and isinstance(args[0], Mapping):
+            given = {**args[0], **kwargs}
+        keep = {}
+        for name, rule in self._rules.items():
+            if callable(rule.mask):
+                keep[name] = rule.mask(given)
+            elif rule.mask is not None:
+                keep[name] = given.get("attention_mask" if rule.mask == "auto" else rule.mask)
+        self._taps.begin(Inputs(None, None, keep, given.get("input_ids")))
 
     def _end(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self._gather()

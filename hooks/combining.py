@@ -4,73 +4,251 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from hooks.blocks import Block
 from hooks.errors import StoreError
 from hooks.files import sync_folder
+from hooks.idsets import IdSet, first_of_each
 from hooks.schema import FilePlan, Key, LayerSpec, Room
 from hooks.segments import Segment, create, set_flags
 from hooks.store import ActivationStore
 
+_OVERLAPS = ("refuse", "drop", "renumber")
 
-def combine(source: ActivationStore, target: Path, complete: bool = True) -> None:
-    """Write everything a store holds into one file of the exact size.
+
+@dataclass
+class Source:
+    """One store on its way into a larger one.
 
     Parameters
     ----------
-    source : ActivationStore
+    store : ActivationStore
+    shift : int
+        What is added to its input ids.
+    drop : dict of Key to IdSet
+        Inputs that an earlier source has, by layer.
+    """
+
+    store: ActivationStore
+    shift: int
+    drop: dict[Key, IdSet]
+
+    def blocks(self, key: Key) -> Iterator[Block]:
+        """Give a layer's blocks as they go into the larger store.
+
+        Parameters
+        ----------
+        key : Key
+
+        Yields
+        ------
+        Block
+        """
+        dropped = self.drop.get(key)
+        for block in self.store[key[1], key[0]].blocks():
+            keep = None if dropped is None else ~dropped.contains(block.sample)
+            sample = block.sample + self.shift
+            if keep is None or keep.all():
+                yield Block(block.rows, sample, block.position)
+            elif keep.any():
+                position = None if block.position is None else block.position[keep]
+                yield Block(block.rows[torch.as_tensor(keep)], sample[keep], position)
+
+    def room(self, key: Key) -> Room:
+        """Return how many rows and blocks a layer brings.
+
+        Parameters
+        ----------
+        key : Key
+
+        Returns
+        -------
+        Room
+        """
+        layer = self.store[key[1], key[0]]
+        dropped = self.drop.get(key)
+        if dropped is None:
+            return Room(len(layer), len(layer.block_offsets) - 1)
+        kept = np.concatenate([[0], np.cumsum(~dropped.contains(layer.sample))])
+        per_block = np.diff(kept[layer.block_offsets])
+        return Room(int(kept[-1]), int((per_block > 0).sum()))
+
+
+def merge(
+    paths: Sequence[str | Path], target: str | Path, *, overlap: str = "refuse"
+) -> ActivationStore:
+    """Join several stores of one network into one file.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Finished stores: other inputs, other layers or other snapshots.
+    target : str or Path
+        ``NAME.h5``; must not be there.
+    overlap : {"refuse", "drop", "renumber"}
+        Where two stores have rows of one layer for the same input ids: refuse; keep the first
+        (ids of one data set, `hooks.indexed`); or give the later store's inputs new ids.
+
+    Returns
+    -------
+    ActivationStore
+        Blocks are those of the sources, one store after the other.
+
+    Raises
+    ------
+    StoreError
+        If the stores are of different networks, do not fit together, or overlap.
+    """
+    target = Path(target)
+    if overlap not in _OVERLAPS:
+        raise StoreError(f"overlap must be one of {', '.join(_OVERLAPS)}, got {overlap!r}")
+    if target.exists():
+        raise StoreError(f"{target} exists: merge into another path")
+    if target.suffix != ".h5":
+        raise StoreError(f"stores are merged into one file NAME.h5, got {target}")
+    if not paths:
+        raise StoreError("merge needs at least one store, got none")
+    combine(sources([ActivationStore(path) for path in paths], overlap), target)
+    return ActivationStore(target)
+
+
+def sources(stores: Sequence[ActivationStore], overlap: str) -> list[Source]:
+    """Settle how several stores go into one.
+
+    Parameters
+    ----------
+    stores : sequence of ActivationStore
+    overlap : {"refuse", "drop", "renumber"}
+
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    StoreError
+        If they do not fit together, or overlap.
+    """
+    specs: dict[Key, LayerSpec] = {}
+    have: dict[Key, IdSet] = {}
+    shift, found = 0, []
+    for store in stores:
+        source = Source(store, shift if overlap == "renumber" else 0, {})
+        for key in store.keys:
+            layer = store[key[1], key[0]]
+            _check_fit(specs.setdefault(key, layer.spec), layer.spec, store, key)
+            ids = layer.sample + source.shift
+            earlier = have.setdefault(key, IdSet())
+            if len(ids) and earlier.contains(ids).any():
+                if overlap == "refuse":
+                    raise StoreError(
+                        f"{store.path} has inputs of layer {key[1]!r} that an earlier store has "
+                        f"(id {ids[earlier.contains(ids)][0]}): overlap='drop' keeps the first, "
+                        "overlap='renumber' takes them for other inputs"
+                    )
+                source.drop[key] = _copy(earlier)
+            earlier.add(ids)
+        found.append(source)
+        shift = int(max([shift, *(store.samples + source.shift + 1)]))
+    return found
+
+
+def _copy(ids: IdSet) -> IdSet:
+    copied = IdSet()
+    copied.add(ids.members())
+    return copied
+
+
+def _check_fit(first: LayerSpec, other: LayerSpec, store: ActivationStore, key: Key) -> None:
+    for name in ("width", "dtype", "columns", "rule"):
+        if getattr(first, name) != getattr(other, name):
+            raise StoreError(
+                f"{store.path}: layer {key[1]!r} has {name} {getattr(other, name)}, an earlier "
+                f"store {getattr(first, name)}: they cannot be one"
+            )
+    weights = [json.loads(spec.fingerprint).get("weights") for spec in (first, other)]
+    if weights[0] != weights[1]:
+        at = "" if key[0] is None else f" at snapshot {key[0]!r}"
+        raise StoreError(
+            f"{store.path}: layer {key[1]!r}{at} was captured from other weights than an earlier "
+            "store's: a store holds one network"
+        )
+
+
+def combine(found: Sequence[Source], target: Path, complete: bool = True) -> None:
+    """Write everything that some stores hold into one file of the exact size.
+
+    Parameters
+    ----------
+    found : sequence of Source
         Read block by block, each compared with its checksum.
     target : Path
         Appears only when it is whole.
     complete : bool
         What the file says of itself.
     """
-    plan = _plan(source)
+    ids, fields = _samples(found)
+    plan = _plan(found, ids, fields)
     draft = target.with_name(target.name + ".draft")
     create(draft, plan)
     segment = Segment(draft, plan)
     try:
-        segment.put_samples(
-            source.samples,
-            {
-                name: np.char.encode(v, "utf-8") if v.dtype.kind == "U" else v
-                for name, v in source.fields.items()
-            },
-        )
+        segment.put_samples(ids, fields)
         for key in plan.layers:
-            for block in source[key[1], key[0]].blocks():
-                segment.put(key, block)
+            for source in found:
+                if key in source.store.keys:
+                    for block in source.blocks(key):
+                        segment.put(key, block)
         segment.commit()
     finally:
         segment.close()
-    set_flags(draft, complete=int(complete))
+    set_flags(draft, complete=int(complete), shards=1)
     os.replace(draft, target)
     sync_folder(target.parent)
 
 
-def _plan(source: ActivationStore) -> FilePlan:
+def _samples(found: Sequence[Source]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the table of inputs of all sources, each input once."""
+    some = [source for source in found if len(source.store.samples)] or list(found[:1])
+    ids = np.concatenate([source.store.samples + source.shift for source in some])
+    keep = first_of_each(ids)
+    fields = {}
+    for name in some[0].store.fields:
+        if all(name in source.store.fields for source in some):
+            values = np.concatenate([source.store.fields[name] for source in some])[keep]
+            fields[name] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+    return ids[keep], fields
+
+
+def _plan(found: Sequence[Source], ids: np.ndarray, fields: dict[str, np.ndarray]) -> FilePlan:
     layers: dict[Key, tuple[LayerSpec, Room]] = {}
-    for key in source.keys:
-        parts = source._find(key[1], key[0])
-        room = Room(sum(p.committed for p in parts), sum(len(p.offsets) - 1 for p in parts))
-        layers[key] = parts[0].spec, room
-    first = source._shards[0]
     snapshots: dict[str, dict[str, Any]] = {}
-    for number, (name, attrs) in enumerate(source.snapshots.items()):
-        snapshots[name] = {**attrs, "order": np.int64(number)}
-    fields = {name: field_dtype(values) for name, values in source.fields.items()}
+    for source in found:
+        for key in source.store.keys:
+            spec, room = layers.get(key, (source.store[key[1], key[0]].spec, Room(0, 0)))
+            more = source.room(key)
+            layers[key] = spec, Room(room.rows + more.rows, room.blocks + more.blocks)
+        for name, attrs in source.store.snapshots.items():
+            snapshots.setdefault(name, {**attrs, "order": np.int64(len(snapshots))})
+    first = found[0].store
+    provenance = first.provenance
+    if len(found) > 1:
+        provenance = {"merged": [source.store.provenance for source in found]}
     return FilePlan(
-        first.store_id,
+        first.store_id if len(found) == 1 else uuid.uuid4().hex,
         layers,
         snapshots,
-        len(source.samples),
-        fields,
-        json.dumps(first.provenance),
-        json.dumps(first.fingerprint),
+        len(ids),
+        {name: field_dtype(values) for name, values in fields.items()},
+        json.dumps(provenance),
     )
 
 
@@ -80,7 +258,7 @@ def field_dtype(values: np.ndarray, spare: int = 1) -> np.dtype[Any]:
     Parameters
     ----------
     values : (B,) array
-        Whole numbers, floating numbers or text.
+        Whole numbers, floating numbers or UTF-8 bytes.
     spare : int
         Factor of room for longer texts.
 
@@ -90,91 +268,9 @@ def field_dtype(values: np.ndarray, spare: int = 1) -> np.dtype[Any]:
 
     Examples
     --------
-    >>> field_dtype(np.array(["a", "bcd"]), spare=2)
+    >>> field_dtype(np.array([b"a", b"bcd"]), spare=2)
     dtype('S6')
     """
-    if values.dtype.kind in "US":
-        encoded = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
-        return np.dtype(f"S{max(1, encoded.dtype.itemsize * spare)}")
-    return np.dtype("<i8" if values.dtype.kind in "iu" else "<f8")
-
-
-def settle(files: Sequence[Path], target: Path, tight: bool) -> None:
-    """Turn the files of a finished capture into the store at its final name.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        All in one folder, the partial one.
-    target : Path
-        ``NAME.h5`` or ``NAME.store``.
-    tight : bool
-        Whether the only file has no room left over and can be renamed as it is.
-
-    Raises
-    ------
-    StoreError
-        If there is nothing to settle.
-    """
-    if not files:
-        raise StoreError(f"nothing was captured for {target}: record at least one layer")
-    folder = files[0].parent
-    if is_folder(target):
-        for number, path in enumerate(files):
-            set_flags(path, shard=number, shards=len(files), complete=1)
-        remove_marks(folder)
-        os.replace(folder, target)
-        sync_folder(target.parent)
-        return
-    if len(files) == 1 and tight:
-        set_flags(files[0], complete=1)
-        os.replace(files[0], target)
-    else:
-        whole = folder / "whole"
-        combine(ActivationStore(folder, incomplete=True), whole)
-        os.replace(whole, target)
-    sync_folder(target.parent)
-    clear(folder)
-
-
-def is_folder(target: Path) -> bool:
-    """Return whether a store of this name is a folder of shards.
-
-    Parameters
-    ----------
-    target : Path
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_folder(Path("acts.store")), is_folder(Path("acts.h5"))
-    (True, False)
-    """
-    return target.suffix == ".store"
-
-
-def remove_marks(folder: Path) -> None:
-    """Remove what is not a shard from a folder of shards: locks and drafts.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    for path in folder.iterdir():
-        if path.suffix != ".h5":
-            path.unlink()
-
-
-def clear(folder: Path) -> None:
-    """Remove a partial folder with the files that this package puts there.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
+    if values.dtype.kind == "S":
+        return np.dtype(f"S{max(1, values.dtype.itemsize * spare)}")
+    return np.dtype("<i8" if values.dtype.kind == "i" else "<f8")

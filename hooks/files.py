@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,20 @@ def write_at(descriptor: int, array: np.ndarray, offset: int, path: Path) -> Non
         raise StoreError(f"writing {path} failed: {problem}") from problem
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how much room a folder's disk has.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    int
+    """
+    return shutil.disk_usage(folder).free
+
+
 def sync_path(path: Path) -> None:
     """Make a file's content durable.
 
@@ -120,30 +135,46 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, wait: bool = False) -> Iterator[bool]:
     """Hold a file as the only writer's mark; it is free again when the process is gone.
 
     Parameters
     ----------
     path : Path
+    wait : bool
+        Wait for another holder instead of refusing.
+
+    Yields
+    ------
+    bool
+        False where the file was removed while waiting: the work is done.
 
     Raises
     ------
     StoreError
         If another process, or another recorder of this one, holds it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileNotFoundError:
+        if not wait:
+            raise
+        yield False
+        return
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as problem:
             holder = os.read(descriptor, 20).decode(errors="replace").strip()
             raise StoreError(
                 f"{path.parent} is being written by another recorder (process {holder or '?'}): "
                 "wait for it, or choose another path"
             ) from problem
+        there = path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino
+        if not there and not wait:
+            raise StoreError(f"{path.parent} was finished by another recorder just now: try again")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield there
     finally:
         os.close(descriptor)

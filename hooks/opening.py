@@ -67,18 +67,32 @@ def _check(path: Path, shards: list[ShardFile], incomplete: bool) -> None:
     strangers = {shard.store_id for shard in shards}
     if len(strangers) > 1:
         raise StoreError(f"{path} mixes files of {len(strangers)} stores: keep each in its folder")
-    if incomplete:
-        return
-    if not all(shard.complete for shard in shards):
+    if not incomplete:
+        check_complete(path, shards)
+
+
+def check_complete(path: Path, shards: list[ShardFile]) -> None:
+    """Raise if a capture did not end cleanly or a shard is missing.
+
+    Parameters
+    ----------
+    path : Path
+    shards : list of ShardFile
+
+    Raises
+    ------
+    StoreError, IncompleteStoreError
+    """
+    wanted = max(shard.shards for shard in shards)
+    if wanted < 1 or not all(shard.complete for shard in shards):
         rows = sum(layer.committed for shard in shards for layer in shard.layers.values())
         raise IncompleteStoreError(
             f"the capture of {path} did not end cleanly; {rows} rows in {len(shards)} file(s) were "
             "committed: open it with incomplete=True, or `ppp-store recover`"
         )
-    wanted = shards[0].shards
     have = sorted(shard.shard for shard in shards)
     if have != list(range(wanted)):
-        missing = [n for n in range(min(wanted, 10**6)) if n not in set(have)]
+        missing = sorted(set(range(min(wanted, 10**6))) - set(have))
         raise StoreError(
             f"{path} must have shards 0 to {wanted - 1}, "
             f"{listed(list(map(str, missing))) or 'one of them'} missing or doubled: put it back, "

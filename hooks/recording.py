@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +14,20 @@ import torch
 from torch import nn
 
 from hooks.assembling import Assembler
+from hooks.batches import Batch
 from hooks.blocks import Block
 from hooks.choosing import Layers
-from hooks.combining import clear, settle
 from hooks.errors import StoreError
 from hooks.files import locked
+from hooks.fingerprints import batch_digest, compare, describe_data, is_shuffled, weights_digest
+from hooks.jobs import Done, Job
 from hooks.opening import partial_of
+from hooks.resuming import Earlier
+from hooks.settling import clear, discard, is_folder, prefix_of, settle, settle_shares
+from hooks.shares import meet, share_of, shared_id
 from hooks.store import ActivationStore
 from hooks.streaming import prepare
-from hooks.writer import SnapshotWriter
+from hooks.writer import Shelf, SnapshotWriter, mark_ended, plain_attributes
 
 
 class Recorder:
@@ -40,6 +44,12 @@ class Recorder:
         Anything worth keeping beside the rows; written as JSON.
     overwrite : bool
         Replace a store, and discard an unfinished capture, of that name.
+    resume : bool
+        Go on with an unfinished capture: inputs that are there are left out, and the store
+        becomes the one that an uninterrupted capture would have given.
+    share : (int, int), optional
+        Which of how many processes this is, each with its own inputs, writing one
+        ``NAME.store``. Under `torch.distributed` it is the rank and the world's size by itself.
 
     Raises
     ------
@@ -63,26 +73,35 @@ class Recorder:
         *,
         provenance: Mapping[str, Any] | None = None,
         overwrite: bool = False,
+        resume: bool = False,
+        share: tuple[int, int] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.folder = partial_of(self.path)
+        self.overwrite, self.resume = overwrite, resume
+        self.share = share_of(share)
         if self.path.suffix not in (".h5", ".store"):
             raise StoreError(
                 f"a store is called NAME.h5, or NAME.store for a folder of shards, got {self.path}"
             )
+        if self.share[1] > 1 and not is_folder(self.path):
+            raise StoreError(
+                f"{self.share[1]} processes write a folder of shards: call it "
+                f"{self.path.with_suffix('.store')}, got {self.path}"
+            )
         if not self.path.parent.is_dir():
             raise StoreError(f"there is no folder {self.path.parent} to write {self.path.name} in")
         try:
-            self.provenance = json.dumps(dict(provenance or {}))
+            text = json.dumps(dict(provenance or {}))
         except (TypeError, ValueError) as problem:
             raise StoreError(
                 f"provenance must be plain numbers, texts, lists and dicts: {problem}"
             ) from problem
-        self.overwrite = overwrite
-        self.store_id = uuid.uuid4().hex
-        self._files: list[Path] = []
-        self._tight = False
+        self._shelf = Shelf(
+            partial_of(self.path), prefix_of(self.share[0]), "", text, self.share[1]
+        )
+        self._earlier = Earlier([])
         self._keys: set[tuple[str | None, str]] = set()
+        self._open_passes = 0
         self._exit = ExitStack()
 
     def __enter__(self) -> Recorder:
@@ -90,18 +109,36 @@ class Recorder:
             raise StoreError(
                 f"{self.path} exists: choose another path, or overwrite=True to replace it"
             )
-        self.folder.mkdir(exist_ok=True)
-        self._exit.enter_context(locked(self.folder / "lock"))
-        left = [path for path in self.folder.iterdir() if path.name != "lock"]
-        if left and not self.overwrite:
+        shelf = self._shelf
+        shelf.folder.mkdir(exist_ok=True)
+        self._exit.enter_context(locked(shelf.folder / f"{shelf.prefix}.lock"))
+        try:
+            self._take_over()
+        except BaseException:
             self._exit.close()
+            raise
+        return self
+
+    def _take_over(self) -> None:
+        """Look at what an earlier recorder left: go on with it, discard it, or refuse."""
+        shelf = self._shelf
+        mine = "*" if self.share[1] == 1 else f"{shelf.prefix}*"
+        left = sorted(p for p in shelf.folder.glob(mine) if p.suffix != ".lock")
+        if left and not (self.overwrite or self.resume):
             raise StoreError(
-                f"an unfinished capture is at {self.folder}: keep what it has with `ppp-store "
-                f"recover {self.path}`, or discard it with overwrite=True"
+                f"an unfinished capture is at {shelf.folder}: go on with resume=True, keep what "
+                f"it has with `ppp-store recover {self.path}`, or discard it with overwrite=True"
             )
         for path in left:
-            path.unlink()
-        return self
+            if not self.resume or path.suffix != ".h5":
+                discard(path)
+        if self.resume:
+            shelf.files = [path for path in left if path.suffix == ".h5"]
+            self._earlier = Earlier(shelf.files)
+        if self.share[1] > 1:
+            shelf.store_id = shared_id(shelf.folder / "id")
+        else:
+            shelf.store_id = self._earlier.store_id or uuid.uuid4().hex
 
     def __exit__(
         self,
@@ -112,23 +149,34 @@ class Recorder:
         try:
             if kind is None:
                 self._finish()
-            elif not self._files:
-                clear(self.folder)
+            elif not self._shelf.files and self.share[1] == 1:
+                clear(self._shelf.folder)
             elif problem is not None:
                 problem.add_note(
-                    f"what was captured so far is at {self.folder}: keep it with "
-                    f"`ppp-store recover {self.path}`"
+                    f"what was captured so far is at {self._shelf.folder}: go on with "
+                    f"resume=True, or keep it with `ppp-store recover {self.path}`"
                 )
         finally:
             self._exit.close()
+        if kind is None and self.share[1] > 1:
+            settle_shares(self._shelf.folder, self.path, self.share[1])
+            meet()
 
     def _finish(self) -> None:
-        if not self._files:
-            clear(self.folder)
+        shelf = self._shelf
+        if not shelf.files:
+            if self.share[1] == 1:
+                clear(shelf.folder)
             raise StoreError(f"nothing was captured for {self.path}: record at least one layer")
-        if self.path.exists() and self.overwrite and self.path.is_dir():
-            shutil.rmtree(self.path)
-        settle(self._files, self.path, self._tight)
+        if self._open_passes:
+            raise StoreError(
+                f"a stream into {self.path} was left before its end, so the store is not complete: "
+                f"what it has is at {shelf.folder}; go on with resume=True"
+            )
+        if self.share[1] > 1:
+            (shelf.folder / f"{shelf.prefix}.ended").touch()
+        else:
+            settle(shelf.files, self.path)
 
     def record(
         self,
@@ -182,9 +230,25 @@ class Recorder:
         Yields
         ------
         (str, Block)
-            The blocks that `hooks.stream` gives.
+            The blocks that `hooks.stream` gives; of a resumed capture, those that were missing.
         """
         job = prepare(model, loader, layers, **options)
+        job.share = self.share
+        self._claim(job, snapshot)
+        done, written, inputs, ended = self._earlier.of(snapshot, [t.name for t in job.targets])
+        writer = SnapshotWriter(
+            self._shelf, job, snapshot, plain_attributes(attrs or {}), written, inputs
+        )
+        before = len(self._shelf.files)
+        check = self._checker(job, snapshot, writer)
+        self._open_passes += 1
+        with writer:
+            yield from _write(job, writer, done, check, ended)
+        names = [target.name for target in job.targets]
+        mark_ended(self._earlier.files_of(snapshot, names) + self._shelf.files[before:])
+        self._open_passes -= 1
+
+    def _claim(self, job: Job, snapshot: str | None) -> None:
         for target in job.targets:
             if (snapshot, target.name) in self._keys:
                 at = "" if snapshot is None else f" at snapshot {snapshot!r}"
@@ -192,22 +256,55 @@ class Recorder:
                     f"layer {target.name!r}{at} is in this store already: record it once, or "
                     "under another snapshot="
                 )
-        writer = SnapshotWriter(self.folder, self._files, self, job, snapshot, dict(attrs or {}))
-        assemblers = {target.name: Assembler(target.name) for target in job.targets}
-        with writer:
-            for step in job.steps():
-                writer.put_step(step)
-                for name, found in step.rows.items():
-                    label = step.fields.get("label")
-                    for block in assemblers[name].append(found, step.ids, label):
-                        writer.put(name, block)
-                        yield name, block
-            for name, assembler in assemblers.items():
-                for block in assembler.finish():
-                    writer.put(name, block)
-                    yield name, block
-        self._keys |= {(snapshot, target.name) for target in job.targets}
-        self._tight = writer.is_tight
+            self._keys.add((snapshot, target.name))
+
+    def _checker(
+        self, job: Job, snapshot: str | None, writer: SnapshotWriter
+    ) -> Callable[[Batch], None]:
+        """Return what to do with the first batch: make the fingerprint, compare it with the old."""
+        weights = weights_digest(job.model)
+
+        def check(batch: Batch) -> None:
+            shuffled = is_shuffled(job.loader)
+            first = None if shuffled else batch_digest(batch)
+            for target in job.targets:
+                writer.fingerprint[target.name] = {
+                    "weights": weights,
+                    "rule": job.rules[target.name].describe(),
+                    "dtype": None if job.dtype is None else str(job.dtype),
+                    "eval_mode": job.eval_mode,
+                    "data": describe_data(job.loader, first),
+                }
+                stored = self._earlier.fingerprint(snapshot, target.name)
+                if stored is not None:
+                    compare(stored, writer.fingerprint[target.name], target.name)
+            if shuffled and batch.ids is None and self._earlier.has(snapshot):
+                raise StoreError(
+                    f"{self.path} cannot be resumed from a shuffling loader: its inputs cannot be "
+                    "told apart. Wrap the data set in hooks.indexed, or use shuffle=False"
+                )
+
+        return check
+
+
+def _write(
+    job: Job,
+    writer: SnapshotWriter,
+    done: Done,
+    check: Callable[[Batch], None],
+    ended: bool,
+) -> Iterator[tuple[str, Block]]:
+    assemblers = {target.name: Assembler(target.name) for target in job.targets}
+    for step in job.steps(done, check, peek=ended):
+        writer.put_step(step)
+        for name, part in step.parts.items():
+            for block in assemblers[name].append(*part):
+                writer.put(name, block)
+                yield name, block
+    for name, assembler in assemblers.items():
+        for block in assembler.finish():
+            writer.put(name, block)
+            yield name, block
 
 
 def record(
@@ -222,6 +319,7 @@ def record(
     attrs: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = True,
     **options: Any,
 ) -> ActivationStore:
@@ -244,8 +342,8 @@ def record(
     attrs : mapping, optional
     provenance : mapping, optional
         Anything worth keeping beside the rows; written as JSON.
-    overwrite : bool
-        Replace a store of that name.
+    overwrite, resume : bool
+        As in `Recorder`.
     progress : bool
         Show a progress bar.
     **options
@@ -272,7 +370,7 @@ def record(
     >>> store[""].label
     array([0, 1, 2, 3, 4])
     """
-    with Recorder(path, provenance=provenance, overwrite=overwrite) as recorder:
+    with Recorder(path, provenance=provenance, overwrite=overwrite, resume=resume) as recorder:
         recorder.record(
             model,
             loader,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,15 +133,15 @@ class Inputs(NamedTuple):
         Number of inputs; None where the layer's own batch axis says it.
     ids : (B,) int64 array or None
         Their ids, for the seeded subsample.
-    keep : (B, T) bool tensor or None
-        The mask.
+    keep : dict of str to (B, T) tensor or None
+        The mask, by layer.
     tokens : (B, T) integer tensor or None
         Token ids.
     """
 
     size: int | None = None
     ids: np.ndarray | None = None
-    keep: torch.Tensor | None = None
+    keep: Mapping[str, torch.Tensor | None] = MappingProxyType({})
     tokens: torch.Tensor | None = None
 
 
@@ -269,14 +270,16 @@ def _positions(tensor: torch.Tensor, rule: RowRule, inputs: Inputs, layer: str) 
         return Rows(rows, np.full(count, total, np.int64), np.tile(position, (count, 1)), columns)
     chosen = np.flatnonzero(keep)
     rows = rows[torch.as_tensor(chosen, device=rows.device)]
-    return Rows(rows, keep.sum(1).astype(np.int64), position[chosen % total], columns)
+    return Rows(
+        rows, np.bincount(chosen // total, minlength=count), position[chosen % total], columns
+    )
 
 
 def _kept(
     inputs: Inputs, rule: RowRule, count: int, places: tuple[int, ...], layer: str
 ) -> np.ndarray | None:
     """Return which positions count, (B, P), or None for all."""
-    keep = inputs.keep
+    keep = inputs.keep.get(layer)
     if keep is not None and tuple(keep.shape) != (count, *places):
         if rule.mask != "auto" or len(places) == 1:
             raise OutputError(

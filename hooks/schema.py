@@ -41,6 +41,8 @@ class LayerSpec:
         n, the length of a row.
     columns : tuple of str
         What the position's columns are called; empty where there are none.
+    fingerprint : str
+        JSON: weights, row rule, dtype and data of the capture.
     """
 
     name: str
@@ -50,6 +52,7 @@ class LayerSpec:
     dtype: str
     width: int
     columns: tuple[str, ...] = ()
+    fingerprint: str = "{}"
 
 
 @dataclass
@@ -75,11 +78,13 @@ class FilePlan:
         Room for inputs.
     fields : dict of str to numpy.dtype
         Per-input fields.
-    provenance, fingerprint : str
+    provenance : str
         JSON.
     shard, shards : int
-        Which file of how many.
+        Which file of how many; 0 of 0 as long as that is not settled.
     complete : bool
+    writers : int
+        How many processes write the store.
     """
 
     store_id: str
@@ -88,10 +93,10 @@ class FilePlan:
     samples: int = 0
     fields: dict[str, np.dtype[Any]] = field(default_factory=dict)
     provenance: str = "{}"
-    fingerprint: str = "{}"
     shard: int = 0
-    shards: int = 1
+    shards: int = 0
     complete: bool = False
+    writers: int = 1
 
 
 def escape(name: str) -> str:

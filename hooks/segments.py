@@ -8,7 +8,7 @@ is no moment at which a crash could leave a file that cannot be read.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,22 @@ def checksum(*arrays: np.ndarray | None) -> np.uint64:
     return np.uint64(digest.intdigest())
 
 
+def fingerprint_digest(fingerprints: Iterable[str]) -> str:
+    """Return one digest for the captures that a file holds.
+
+    Parameters
+    ----------
+    fingerprints : iterable of str
+        The layers', as JSON.
+
+    Returns
+    -------
+    str
+        The same in whatever order they come.
+    """
+    return str(xxhash.xxh3_128_hexdigest("\n".join(sorted(set(fingerprints))).encode()))
+
+
 def package_version() -> str:
     """Return the version of this package, for the files it writes.
 
@@ -115,12 +131,6 @@ def create(path: Path, plan: FilePlan) -> None:
 
 
 def _root(file: h5py.File, plan: FilePlan) -> None:
-    for name, text in (("provenance", plan.provenance), ("fingerprint", plan.fingerprint)):
-        if len(text.encode()) > ATTRIBUTE_BYTES:
-            raise StoreError(
-                f"{name} must fit in {ATTRIBUTE_BYTES} bytes of JSON, got {len(text.encode())}: "
-                "keep large tables in a file of their own"
-            )
     _attributes(
         file,
         {
@@ -130,9 +140,10 @@ def _root(file: h5py.File, plan: FilePlan) -> None:
             "store": plan.store_id,
             "shard": np.int64(plan.shard),
             "shards": np.int64(plan.shards),
+            "writers": np.int64(plan.writers),
             "complete": np.int8(plan.complete),
             "provenance": plan.provenance,
-            "fingerprint": plan.fingerprint,
+            "fingerprint": fingerprint_digest(spec.fingerprint for spec, _ in plan.layers.values()),
         },
     )
 
@@ -140,6 +151,11 @@ def _root(file: h5py.File, plan: FilePlan) -> None:
 def _attributes(where: h5py.Group, attrs: Mapping[str, Any]) -> None:
     for name, value in attrs.items():
         if isinstance(value, str):
+            if len(value.encode()) > ATTRIBUTE_BYTES:
+                raise StoreError(
+                    f"{name} must fit in {ATTRIBUTE_BYTES} bytes as JSON, got "
+                    f"{len(value.encode())}: keep large tables in a file of their own"
+                )
             # fixed length: variable-length text would lie in a heap elsewhere in the file
             data = np.frombuffer(value.encode() or b"\0", f"S{max(1, len(value.encode()))}")[0]
             kind = h5py.string_dtype("utf-8", max(1, len(value.encode())))
@@ -159,6 +175,7 @@ def _layer(file: h5py.File, key: Key, spec: LayerSpec, room: Room) -> None:
             "source_dtype": spec.source_dtype,
             "dtype": spec.dtype,
             "columns": " ".join(spec.columns),
+            "fingerprint": spec.fingerprint,
             "checksum": CHECKSUM,
         },
     )

@@ -118,12 +118,16 @@ class ShardFile:
     store_id : str
     shard, shards : int
     complete : bool
-    provenance, fingerprint : dict
+    provenance : dict
+    fingerprint : str
+        Digest of the layers' fingerprints.
     layers : dict of Key to StoredLayer
     snapshots : dict of str to dict
         In the order of capture.
     samples : (S,) int64 array
     fields : dict of str to (S,) array
+    tight : bool
+        Whether the file has no more room than what it holds.
     """
 
     path: Path
@@ -132,11 +136,12 @@ class ShardFile:
     shards: int
     complete: bool
     provenance: dict[str, Any]
-    fingerprint: dict[str, Any]
+    fingerprint: str
     layers: dict[Key, StoredLayer] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     fields: dict[str, np.ndarray] = field(default_factory=dict)
+    tight: bool = True
 
 
 @contextmanager
@@ -203,7 +208,7 @@ def _root(file: h5py.File, path: Path) -> ShardFile:
         _integer(attrs, "shards", path),
         bool(_integer(attrs, "complete", path)),
         _json(attrs, "provenance", path),
-        _json(attrs, "fingerprint", path),
+        str(attrs.get("fingerprint", "")),
     )
 
 
@@ -303,7 +308,7 @@ def _scalar(group: h5py.Group, name: str, path: Path, size: int) -> int:
 def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
     path, where = shard.path, layer_path(key)
     attrs = _attributes(group, path, where)
-    for name in ("layer", "module_type", "rule", "source_dtype", "dtype", "columns"):
+    for name in ("layer", "module_type", "rule", "source_dtype", "dtype", "columns", "fingerprint"):
         if not isinstance(attrs.get(name), str):
             raise StoreError(f"{path}: {where} has no attribute {name!r}")
     if attrs["layer"] != key[1]:
@@ -341,6 +346,7 @@ def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
         attrs["dtype"],
         width,
         columns,
+        attrs["fingerprint"],
     )
     shard.layers[key] = StoredLayer(path, key, spec, committed, offsets, arrays, tight)
 
@@ -380,6 +386,7 @@ def _samples(shard: ShardFile, file: h5py.File, size: int) -> None:
                 values = np.char.decode(values, "utf-8")
         if name == "id":
             shard.samples = values.astype(np.int64)
+            shard.tight = count == array.shape[0] and all(x.tight for x in shard.layers.values())
         else:
             shard.fields[name] = np.array(values)
     if "id" not in group:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hooks.errors import LayerNotFoundError, StoreError, listed
-from hooks.opening import open_shards
+from hooks.opening import check_complete, open_shards
 from hooks.shardfile import StoredLayer
 from hooks.storelayer import StoreLayer
 
@@ -77,6 +77,16 @@ class ActivationStore:
         return [shard.path for shard in self._shards]
 
     @property
+    def store_id(self) -> str:
+        """Return the id that the store's files share.
+
+        Returns
+        -------
+        str
+        """
+        return self._shards[0].store_id
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Return what the writer said of where the rows come from.
 
@@ -85,16 +95,6 @@ class ActivationStore:
         dict
         """
         return self._shards[0].provenance
-
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """Return what identifies the capture: weights, layers, rules, dtype and data.
-
-        Returns
-        -------
-        dict
-        """
-        return self._shards[0].fingerprint
 
     @cached_property
     def layers(self) -> list[str]:
@@ -172,6 +172,16 @@ class ActivationStore:
         (S,) array or None
         """
         return self.fields.get("label")
+
+    def check_shards(self) -> None:
+        """Raise if a shard of a finished store is missing.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self.complete and self._shards[0].shards:
+            check_complete(self.path, self._shards)
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> StoreLayer:
         layer, snapshot = key if isinstance(key, tuple) else (key, None)

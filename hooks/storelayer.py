@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +105,17 @@ class StoreLayer:
         LayerSpec
         """
         return self._parts[0].spec
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what identifies the capture: weights, row rule, dtype and data.
+
+        Returns
+        -------
+        dict
+        """
+        found = json.loads(self._parts[0].spec.fingerprint)
+        return found if isinstance(found, dict) else {}
 
     @property
     def columns(self) -> tuple[str, ...]:

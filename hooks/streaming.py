@@ -3,150 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from hooks.assembling import Assembler
-from hooks.batches import Batch, Reader, Selector
+from hooks.batches import Reader, Selector
 from hooks.blocks import Block
-from hooks.choosing import Layers, Target, targets, unwrap
+from hooks.choosing import Layers, targets, unwrap
 from hooks.errors import CaptureError
-from hooks.forwarding import at_rest, call, device_of
-from hooks.rowrules import Inputs, RowRule, Rows
-from hooks.taps import StopForward, Taps
+from hooks.jobs import Job
+from hooks.rowrules import RowRule
 
 Rules = RowRule | Mapping[str, RowRule] | None
-
-
-@dataclass
-class Step:
-    """What one batch brought.
-
-    Parameters
-    ----------
-    ids : (B,) int64 array
-        Ids of its inputs.
-    fields : dict of str to (B,) array
-        Per-input values, ``label`` among them.
-    rows : dict of str to Rows
-        By layer.
-    """
-
-    ids: np.ndarray
-    fields: dict[str, np.ndarray]
-    rows: dict[str, Rows]
-
-
-@dataclass
-class Job:
-    """A capture that is set up: what to run, what to hook and how to read it.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The bare module.
-    loader : iterable
-    targets : list of Target
-    rules : dict of str to RowRule
-        By the targets' names.
-    reader : Reader
-    dtype : torch.dtype or None
-        What rows are converted to; None keeps the module's.
-    eval_mode, early_stop, progress : bool
-        As `stream` takes them.
-    """
-
-    model: nn.Module
-    loader: Iterable[Any]
-    targets: list[Target]
-    rules: dict[str, RowRule]
-    reader: Reader
-    dtype: torch.dtype | None = None
-    eval_mode: bool = True
-    early_stop: bool = True
-    progress: bool = False
-    source_dtypes: dict[str, torch.dtype] = field(default_factory=dict)
-
-    def steps(self) -> Iterator[Step]:
-        """Run the loader through the model, a batch at a time.
-
-        Yields
-        ------
-        Step
-            While it is out, the model is as the user left it.
-
-        Raises
-        ------
-        CaptureError
-            If the loader is empty.
-        """
-        device = device_of(self.model)
-        taps = Taps(self.targets, self.rules)
-        arrived, number = 0, -1
-        for number, given in enumerate(_progress(self.loader, self.progress)):
-            batch = self.reader.read(given, number)
-            ids = np.arange(arrived, arrived + batch.count) if batch.ids is None else batch.ids
-            arrived += batch.count
-            yield Step(ids, batch.fields, self._forward(taps, batch, ids, number, device))
-        if number < 0:
-            raise CaptureError("the loader gave no batch: give it at least one input")
-
-    def _forward(
-        self, taps: Taps, batch: Batch, ids: np.ndarray, number: int, device: torch.device
-    ) -> dict[str, Rows]:
-        taps.begin(self._inputs(batch, ids))
-        with at_rest(self.model, self.eval_mode), taps, suppress(StopForward):
-            call(self.model, batch, number, device)
-        rows = taps.finish()
-        if number == 0:
-            self.source_dtypes = {name: found.rows.dtype for name, found in rows.items()}
-            # the whole first forward shows how often each layer fires
-            if self.early_stop and all(rule.calls is None for rule in self.rules.values()):
-                taps.stop_after = taps.fired
-        return {name: self._convert(name, found) for name, found in rows.items()}
-
-    def _inputs(self, batch: Batch, ids: np.ndarray) -> Inputs:
-        masks = {_mask_name(rule) for rule in self.rules.values()}
-        if len(masks) > 1:
-            raise CaptureError("all layers of one capture must use one mask: capture them apart")
-        mask = next(iter(self.rules.values())).mask
-        keep = mask(batch.source) if callable(mask) else None
-        if isinstance(mask, str):
-            keep = batch.entry("attention_mask" if mask == "auto" else mask)
-            if keep is None and mask != "auto":
-                raise CaptureError(f"mask: the batch has no entry {mask!r}: name another")
-        return Inputs(batch.count, ids, _tensor(keep), _tensor(batch.entry("input_ids")))
-
-    def _convert(self, name: str, found: Rows) -> Rows:
-        if self.dtype is not None:
-            return found._replace(rows=found.rows.to(self.dtype))
-        if not found.rows.dtype.is_floating_point or found.rows.dtype.itemsize < 2:
-            raise CaptureError(
-                f"layer {name!r} gave {found.rows.dtype}: say what to convert it to, as in "
-                "dtype=torch.float32"
-            )
-        return found
-
-
-def _mask_name(rule: RowRule) -> object:
-    return rule.mask
-
-
-def _tensor(value: Any) -> torch.Tensor | None:
-    return None if value is None else torch.as_tensor(value)
-
-
-def _progress(loader: Iterable[Any], wanted: bool) -> Iterable[Any]:
-    if not wanted:
-        return loader
-    from tqdm.auto import tqdm
-
-    return tqdm(loader, desc="capture", unit="batch")
 
 
 def as_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
@@ -333,8 +203,8 @@ def stream(
 def _blocks(job: Job) -> Iterator[tuple[str, Block]]:
     assemblers = {target.name: Assembler(target.name) for target in job.targets}
     for step in job.steps():
-        for name, found in step.rows.items():
-            for block in assemblers[name].append(found, step.ids, step.fields.get("label")):
+        for name, part in step.parts.items():
+            for block in assemblers[name].append(*part):
                 yield name, block
     for name, assembler in assemblers.items():
         for block in assembler.finish():

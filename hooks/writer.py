@@ -3,71 +3,94 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from hooks.blocks import BLOCK_ROWS, Block
 from hooks.combining import field_dtype
 from hooks.errors import StoreError
-from hooks.rowrules import Rows
-from hooks.schema import FilePlan, Key, LayerSpec, Room, dtype_name, stored_dtype
-from hooks.segments import Segment, create
-from hooks.streaming import Job, Step
+from hooks.estimates import expected_inputs, loose_room, room_for, row_bytes
+from hooks.files import free_bytes
+from hooks.jobs import Job, Part, Step
+from hooks.schema import FilePlan, Key, LayerSpec, Room, dtype_name
+from hooks.segments import Segment, create, set_flags
 
 #: Seconds between commits: what a kill can cost.
 COMMIT_SECONDS = 2.0
-#: Room, in bytes a layer, of the first file where the loader has no length.
+#: Room, in bytes a layer, of a file where the loader has no length.
 FIRST_ROOM = 64 << 20
-_RESERVED = ("order", "snapshot")
 
 
-class Home(Protocol):
-    """What a writer needs to know of its store."""
-
-    store_id: str
-    provenance: str
-
-
-class SnapshotWriter:
-    """Writes one pass over a loader; a context manager that leaves its file synced and closed.
+@dataclass
+class Shelf:
+    """Where a recorder's files stand.
 
     Parameters
     ----------
     folder : Path
-        Where the files go.
+    prefix : str
+        Of this process's files.
+    store_id, provenance : str
+    writers : int
+        How many processes write the store.
     files : list of Path
-        The store's files so far; new ones are added.
-    home : Home
-        The store's id and provenance.
+        This process's files so far.
+    """
+
+    folder: Path
+    prefix: str
+    store_id: str
+    provenance: str
+    writers: int = 1
+    files: list[Path] = field(default_factory=list)
+
+    def next_path(self) -> Path:
+        """Return the name of the next file.
+
+        Returns
+        -------
+        Path
+        """
+        return self.folder / f"{self.prefix}-{len(self.files):06d}.h5"
+
+
+class SnapshotWriter:
+    """Writes one pass over a loader; a context manager that leaves its files synced and closed.
+
+    Parameters
+    ----------
+    shelf : Shelf
     job : Job
     snapshot : str or None
     attrs : dict
-        The snapshot's.
+        The snapshot's, as plain values.
+    written : dict of str to int
+        Rows that earlier files hold, by layer, where an interrupted capture goes on.
+    inputs : int
+        Inputs that they hold.
     """
 
     def __init__(
         self,
-        folder: Path,
-        files: list[Path],
-        home: Home,
+        shelf: Shelf,
         job: Job,
         snapshot: str | None,
         attrs: Mapping[str, Any],
+        written: Mapping[str, int],
+        inputs: int,
     ) -> None:
-        self.folder, self.files, self.home, self.job = folder, files, home, job
-        self.snapshot = snapshot
-        self.attrs = {name: _plain(name, value) for name, value in attrs.items()}
-        self.is_tight = False
-        self._expected = expected_inputs(job.loader)
-        self._inputs = 0
-        self._written: dict[str, int] = {}
-        self._first: dict[str, Rows] = {}
+        self.shelf, self.job, self.snapshot, self.attrs = shelf, job, snapshot, attrs
+        self.fingerprint: dict[str, dict[str, Any]] = {}
+        self._written = {target.name: written.get(target.name, 0) for target in job.targets}
+        self._inputs = inputs
+        self._first: dict[str, Part] = {}
+        self._expected: tuple[int | None, bool] = (None, False)
         self._segment: Segment | None = None
         self._committed_at = time.monotonic()
 
@@ -88,7 +111,6 @@ class SnapshotWriter:
                 self._segment.commit()
         finally:
             self._segment.close()
-        self.is_tight = len(self.files) == 1 and self._segment.is_full
 
     def put_step(self, step: Step) -> None:
         """Write the ids and fields of one batch's inputs.
@@ -98,15 +120,16 @@ class SnapshotWriter:
         step : Step
         """
         if not self._first:
-            self._first = step.rows
-            self._written = dict.fromkeys(step.rows, 0)
+            self._first = step.parts
+            size = max(len(part.ids) for part in step.parts.values())
+            self._expected = expected_inputs(self.job.loader, size)
         fields = {
             name: np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
             for name, values in step.fields.items()
         }
         if self._segment is None or not self._segment.has_sample_room(len(step.ids), fields):
             types = {name: field_dtype(values, spare=2) for name, values in fields.items()}
-            self._begin(types, samples=len(step.ids))
+            self._begin(types, len(step.ids), {})
         self._open.put_samples(step.ids, fields)
         self._inputs += len(step.ids)
 
@@ -120,7 +143,7 @@ class SnapshotWriter:
         """
         key = (self.snapshot, layer)
         if not self._open.has_room(key, block):
-            self._begin(self._open.plan.fields, rows={layer: len(block)})
+            self._begin(self._open.plan.fields, 0, {layer: len(block)})
         self._open.put(key, block)
         self._written[layer] += len(block)
         if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
@@ -130,82 +153,126 @@ class SnapshotWriter:
     @property
     def _open(self) -> Segment:
         if self._segment is None:
-            raise StoreError("nothing was begun: put a step before its blocks")
+            raise StoreError("blocks must follow a step: call put_step first")
         return self._segment
 
     def _begin(
-        self,
-        fields: dict[str, np.dtype[Any]],
-        samples: int = 0,
-        rows: Mapping[str, int] | None = None,
+        self, fields: dict[str, np.dtype[Any]], samples: int, needed: Mapping[str, int]
     ) -> None:
-        """Begin a new file: the first one, or the next where the room was misjudged."""
+        """Begin a file: the first one, or the next where the room was misjudged."""
+        first = self._segment is None
         if self._segment is not None:
             self._segment.commit()
             self._segment.close()
         layers: dict[Key, tuple[LayerSpec, Room]] = {}
         for target in self.job.targets:
-            found = self._first[target.name]
-            spec = LayerSpec(
-                target.name,
-                type(target.module).__name__,
-                json.dumps(self.job.rules[target.name].describe()),
-                dtype_name(self.job.source_dtypes[target.name]),
-                dtype_name(found.rows.dtype),
-                found.rows.shape[1],
-                found.columns,
-            )
-            room = self._room(target.name, spec, (rows or {}).get(target.name, 0))
-            layers[self.snapshot, target.name] = spec, room
-        left = 0 if self._expected is None else self._expected - self._inputs
-        unknown = self._expected is None or left < samples
+            room = self._room(target.name, needed.get(target.name, 0))
+            layers[self.snapshot, target.name] = self._spec(target.name), room
+        if first:
+            self._check_disk(layers)
+        path = self.shelf.next_path()
         plan = FilePlan(
-            self.home.store_id,
+            self.shelf.store_id,
             layers,
             self._snapshots(),
-            max(samples, 1 << 16, self._inputs) if unknown else left,
+            self._sample_room(samples),
             fields,
-            self.home.provenance,
+            self.shelf.provenance,
+            writers=self.shelf.writers,
         )
-        path = self.folder / f"{len(self.files):06d}.h5"
         create(path, plan)
-        self.files.append(path)
+        self.shelf.files.append(path)
         self._segment = Segment(path, plan)
+
+    def _spec(self, layer: str) -> LayerSpec:
+        found = self._first[layer].rows
+        module = next(t.module for t in self.job.targets if t.name == layer)
+        return LayerSpec(
+            layer,
+            type(module).__name__,
+            json.dumps(self.job.rules[layer].describe()),
+            dtype_name(self.job.source_dtypes[layer]),
+            dtype_name(found.rows.dtype),
+            found.rows.shape[1],
+            found.columns,
+            json.dumps(self.fingerprint.get(layer, {})),
+        )
 
     def _snapshots(self) -> dict[str, dict[str, Any]]:
         if self.snapshot is None:
             return {}
-        return {self.snapshot: {**self.attrs, "order": np.int64(len(self.files))}}
+        return {self.snapshot: {**self.attrs, "order": np.int64(len(self.shelf.files))}}
 
-    def _room(self, layer: str, spec: LayerSpec, needed: int) -> Room:
-        counts = self._first[layer].counts
-        written = self._written[layer]
-        if self._expected is not None:
-            total = math.ceil(counts.sum() * self._expected / len(counts))
-            if (counts == counts[0]).all() and total - written >= max(needed, 1):
-                return Room(total - written, _blocks(total - written, int(counts[0])))
-            total = int(total * 1.05) + 2 * BLOCK_ROWS
-            if total - written >= needed:
-                return _loose(total - written)
-        row = spec.width * stored_dtype(spec.dtype).itemsize
-        return _loose(max(needed, FIRST_ROOM // row, BLOCK_ROWS, written))
+    def _sample_room(self, needed: int) -> int:
+        total, certain = self._expected
+        left = 0 if total is None else total - self._inputs
+        if certain and left >= needed:
+            return left
+        return max(needed, 1 << 16, self._inputs, left)
+
+    def _room(self, layer: str, needed: int) -> Room:
+        part, written = self._first[layer], self._written[layer]
+        room, _ = room_for(part.rows.counts, *self._expected, written)
+        if room is not None and room.rows >= needed:
+            return room
+        return loose_room(max(needed, FIRST_ROOM // row_bytes(part), BLOCK_ROWS, written))
+
+    def _check_disk(self, layers: Mapping[Key, tuple[LayerSpec, Room]]) -> None:
+        """Refuse to start what cannot end."""
+        if self._expected[0] is None:
+            return
+        needed = sum(
+            room.rows * row_bytes(self._first[name]) for (_, name), (_, room) in layers.items()
+        )
+        free = free_bytes(self.shelf.folder)
+        if needed > free:
+            raise StoreError(
+                f"the capture needs {needed / 1e9:.3f} GB but the disk of {self.shelf.folder} has "
+                f"{free / 1e9:.3f} GB free: capture fewer layers or rows (RowRule(subsample=...)), "
+                "a smaller dtype, or write to another disk"
+            )
 
 
-def _blocks(rows: int, each: int) -> int:
-    """Return how many blocks inputs of `each` rows make."""
-    return math.ceil(rows / (max(1, BLOCK_ROWS // each) * each))
+def mark_ended(files: list[Path]) -> None:
+    """Mark files as holding a capture that ended.
+
+    Parameters
+    ----------
+    files : list of Path
+    """
+    for path in files:
+        set_flags(path, complete=1)
 
 
-def _loose(rows: int) -> Room:
-    # two neighbouring blocks always hold more than BLOCK_ROWS rows
-    return Room(rows, 2 * math.ceil(rows / BLOCK_ROWS) + 2)
+def plain_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a snapshot's attributes as what HDF5 holds in place.
+
+    Parameters
+    ----------
+    attrs : mapping of str to number, text, list or dict
+
+    Returns
+    -------
+    dict
+        Lists and dicts as JSON.
+
+    Raises
+    ------
+    StoreError
+        If one is something else, or has a name that the store uses itself.
+
+    Examples
+    --------
+    >>> plain_attributes({"epoch": 4, "losses": [1, 2]})
+    {'epoch': np.int64(4), 'losses': '[1, 2]'}
+    """
+    return {name: _plain(name, value) for name, value in attrs.items()}
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Return a snapshot's attribute as something that HDF5 holds in place."""
-    if name in _RESERVED:
+    if name in ("order", "snapshot"):
         raise StoreError(f"a snapshot's attribute must not be called {name!r}: rename it")
-    if isinstance(value, bool | int | float | np.generic):
+    if isinstance(value, bool | int | float | np.number | np.bool_):
         return np.asarray(value)[()]
     if isinstance(value, str):
         return value
@@ -216,32 +283,3 @@ def _plain(name: str, value: Any) -> Any:
             f"a snapshot's attributes must be numbers, texts, lists or dicts, {name!r} is "
             f"{type(value).__name__}"
         ) from problem
-
-
-def expected_inputs(loader: Any) -> int | None:
-    """Return how many inputs a loader will give, or None where it does not say.
-
-    Parameters
-    ----------
-    loader : iterable
-
-    Returns
-    -------
-    int or None
-
-    Examples
-    --------
-    >>> from torch.utils.data import DataLoader
-    >>> expected_inputs(DataLoader(range(10), batch_size=4, drop_last=True))
-    8
-    """
-    try:
-        batches = len(loader)
-        sampler = getattr(loader, "sampler", None)
-        size = getattr(loader, "batch_size", None)
-        if sampler is None or size is None:
-            return None
-        inputs = len(sampler)
-    except TypeError:
-        return None
-    return min(inputs, batches * size) if getattr(loader, "drop_last", False) else inputs

@@ -1,0 +1,216 @@
+"""From the files of a capture to the store at its final name, in one step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from hooks.combining import combine, sources
+from hooks.errors import StoreError
+from hooks.files import locked, sync_folder
+from hooks.opening import partial_of
+from hooks.segments import set_flags
+from hooks.shardfile import read_shard
+from hooks.store import ActivationStore
+
+
+def is_folder(target: Path) -> bool:
+    """Return whether a store of this name is a folder of shards.
+
+    Parameters
+    ----------
+    target : Path
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_folder(Path("acts.store")), is_folder(Path("acts.h5"))
+    (True, False)
+    """
+    return target.suffix == ".store"
+
+
+def settle(files: Sequence[Path], target: Path) -> None:
+    """Turn the files of a finished capture into the store at its final name.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        All in the partial folder, in order.
+    target : Path
+        ``NAME.h5`` or ``NAME.store``; what is there is replaced.
+    """
+    folder = files[0].parent
+    if is_folder(target):
+        for number, path in enumerate(files):
+            set_flags(path, shard=number, shards=len(files))
+        for path in folder.iterdir():
+            if path not in files:
+                discard(path)
+        replace(folder, target)
+        return
+    if len(files) == 1 and read_shard(files[0]).tight:
+        set_flags(files[0], shards=1)
+        replace(files[0], target)
+    else:
+        whole = folder / "whole"
+        combine(sources([ActivationStore(folder, incomplete=True)], "refuse"), whole)
+        replace(whole, target)
+    clear(folder)
+
+
+def settle_shares(folder: Path, target: Path, shares: int) -> bool:
+    """Finish a store that several processes wrote, if this was the last of them.
+
+    Parameters
+    ----------
+    folder : Path
+        The partial one.
+    target : Path
+        ``NAME.store``.
+    shares : int
+        How many processes there are.
+
+    Returns
+    -------
+    bool
+        Whether the store is finished.
+
+    Raises
+    ------
+    StoreError
+        If files of further processes are there, from another run.
+    """
+    if not folder.exists():
+        return target.exists()
+    with locked(folder / "settle.lock", wait=True) as held:
+        if not held:
+            return target.exists()
+        if not all((folder / f"{prefix_of(share)}.ended").exists() for share in range(shares)):
+            return False
+        files = sorted(folder.glob("*.h5"))
+        known = {prefix_of(share) for share in range(shares)}
+        strangers = [path.name for path in files if path.name.split("-")[0] not in known]
+        if strangers:
+            raise StoreError(
+                f"{folder} has {strangers[0]}, of a run with more than {shares} processes: remove "
+                "it, or start with overwrite=True"
+            )
+        settle(files, target)
+        return True
+
+
+def prefix_of(share: int) -> str:
+    """Return how the names of a process's files begin.
+
+    Parameters
+    ----------
+    share : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> prefix_of(3)
+    'p0003'
+    """
+    return f"p{share:04d}"
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give a finished file or folder its final name, in place of what has it.
+
+    Parameters
+    ----------
+    source, target : Path
+    """
+    old = target.with_name(target.name + ".old")
+    if target.is_dir():
+        os.replace(target, old)
+    os.replace(source, target)
+    sync_folder(target.parent)
+    if old.is_dir():
+        shutil.rmtree(old)
+
+
+def clear(folder: Path) -> None:
+    """Remove a partial folder with the files that this package puts there.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    for path in folder.iterdir():
+        discard(path)
+    folder.rmdir()
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a folder.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def recover(path: str | Path, *, accept: bool = False) -> ActivationStore:
+    """Keep what an unfinished capture had committed, as a store of its own.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store's name, or its ``.partial`` folder.
+    accept : bool
+        Take what is there for the whole: the store is marked complete.
+
+    Returns
+    -------
+    ActivationStore
+        At the final name, cut back to the committed rows. Unless `accept` says otherwise it is
+        marked incomplete, and opens with ``incomplete=True``.
+
+    Raises
+    ------
+    StoreError
+        If there is nothing to recover, a store is there already, or a recorder is still at it.
+    """
+    target = Path(path)
+    if target.suffix == ".partial":
+        target = target.with_suffix("")
+    folder = partial_of(target)
+    if not folder.is_dir():
+        raise StoreError(f"there is no unfinished capture at {folder}: nothing to recover")
+    if target.exists():
+        raise StoreError(f"{target} exists: move it away, then recover {folder}")
+    with ExitStack() as held:
+        for lock in {folder / f"{prefix_of(0)}.lock", *folder.glob("p*.lock")}:
+            held.enter_context(locked(lock))
+        if not any(folder.glob("*.h5")):
+            raise StoreError(
+                f"{folder} was left before any row was written: remove it and capture again"
+            )
+        found = ActivationStore(folder, incomplete=True)
+        whole = folder / "whole"
+        combine(sources([found], "refuse"), whole, complete=accept)
+        if is_folder(target):
+            inside = folder / "store"
+            inside.mkdir(exist_ok=True)
+            os.replace(whole, inside / f"{prefix_of(0)}-000000.h5")
+            replace(inside, target)
+        else:
+            replace(whole, target)
+        clear(folder)
+    return ActivationStore(target, incomplete=True)
