@@ -72,11 +72,8 @@ def table_of(rows: dict[str, dict[str, ppp.PPPResult]]) -> Table:
         for snapshot, result in columns.items():
             found = [result.statistics[name] for name in SHOWN]
             values = [one.value for one in found[:-1]]
-            lines.append(
-                (network, snapshot, result.rule.epsilon, result.hits, result.expected)
-                + tuple(values)
-                + tuple(one.p for one in found)
-            )
+            counts = (result.rule.epsilon, result.hits, result.expected)
+            lines.append((network, snapshot, *counts, *values, *(one.p for one in found)))
     columns = ("network", "snapshot", "epsilon", "kept", "expected", *SHOWN[:-1])
     return Table(columns + tuple(f"p_{name}" for name in SHOWN), tuple(lines))
 

@@ -143,7 +143,8 @@ def priorities(sample: np.ndarray, seed: int) -> np.ndarray:
     1000
     """
     z = np.asarray(sample).astype(np.uint64)
-    z = z * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64) * np.uint64(0xD1342543DE82EF95)
+    offset = np.uint64(seed * 0xD1342543DE82EF95 % 2**64)
+    z = z * np.uint64(0x9E3779B97F4A7C15) + offset
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
     return z ^ (z >> np.uint64(31))

@@ -1,0 +1,187 @@
+"""analyze, analyze_store: live = stored = distributed, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import hooks
+import ppp
+from ppp.prepared import Prepared
+from ppp.reservoir import Reservoir, priorities
+from ppp.streams import ArrayBlocks
+
+INPUTS = 3000
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 6))
+
+
+@pytest.fixture(scope="module")
+def loader():
+    generator = torch.Generator().manual_seed(1)
+    data = torch.randn(INPUTS, 20, generator=generator)
+    labels = torch.randint(0, 3, (INPUTS,), generator=generator)
+    return DataLoader(TensorDataset(data, labels), batch_size=64)
+
+
+def same(one, other):
+    assert one.rule == other.rule
+    assert (one.kept == other.kept).all()
+    assert (one.tally.grid == other.tally.grid).all()
+    np.testing.assert_allclose(one.tally.moments, other.tally.moments, rtol=1e-12)
+    assert [s.p for s in one.statistics.values()] == [s.p for s in other.statistics.values()]
+
+
+def test_live_stored_and_distributed_captures_give_one_result(model, loader, tmp_path):
+    path = tmp_path / "acts.h5"
+    results = ppp.analyze(model, loader, ["0", "1"], store=path, null_repeats=19, progress=False)
+    assert list(results) == ["0", "1"]
+    streamed = ppp.analyze(model, loader, "1", null_repeats=19, progress=False)
+    same(results["1"], streamed)
+    options = {"null_repeats": 19, "progress": False}
+    stored = ppp.analyze_store(path, "1", **options)
+    same(stored, streamed)
+    with ThreadPoolExecutor(2) as pool:
+        same(ppp.analyze_store(path, "1", client=pool, **options), streamed)
+    layer = hooks.ActivationStore(path)["1"]
+    same(ppp.project(layer, epsilon=stored.rule.epsilon, null_repeats=19), streamed)
+    with torch.no_grad():
+        rows = model[:2](loader.dataset.tensors[0])
+    assert (ppp.project(rows, epsilon=stored.rule.epsilon, null=None).kept == stored.kept).all()
+
+
+def test_labels_become_classes_unless_declined(model, loader):
+    options = {"null": None, "progress": False}
+    labelled = ppp.analyze(model, loader, "1", **options)
+    assert sorted(labelled.tally.classes) == [0, 1, 2]
+    assert labelled.tally.inputs.sum() == INPUTS
+    assert ppp.analyze(model, loader, "1", labels=False, **options).tally.classes == (None,)
+
+
+def test_several_stores_give_a_mapping(model, loader, tmp_path):
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for path in paths:
+        hooks.record(model, loader, ["1"], path, progress=False)
+    results = ppp.analyze_store(paths, null=None, progress=False)
+    assert list(results) == [str(path) for path in paths]
+
+
+def test_conv_maps_count_by_position_and_cluster_by_input():
+    torch.manual_seed(0)
+    conv = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    batches = [torch.randn(5, 3, 8, 8) for _ in range(4)]
+    tally = ppp.analyze(conv, batches, "0", null=None, progress=False).tally
+    assert tally.rows == 20 * 36
+    assert tally.inputs.tolist() == [20]
+
+
+def test_automatic_epsilon_expects_a_thousand_hits_and_says_so():
+    x = np.random.default_rng(0).standard_normal((5000, 64)).astype(np.float32)
+    result = ppp.project(x, epsilon="auto", null=None)
+    assert result.expected == pytest.approx(1000)
+    assert "auto: isotropy would give 1000 hits in 5,000 rows" in result.summary()
+    assert ppp.project(x[:, :8], epsilon="auto", null=None).rule.epsilon == 0.75
+    few = ppp.project(x[:2, :30], epsilon="auto", null=None)
+    assert few.expected == pytest.approx(2 * 435 / 10)
+    plane = ppp.project(x[:, :2], epsilon="auto", null=None)
+    assert (plane.hits, plane.expected) == (5000, 5000)
+
+
+def test_null_pictures_are_the_first_rotations_that_are_tested():
+    x = np.random.default_rng(0).laplace(size=(4000, 8))
+    result = ppp.project(x, null_repeats=19, null_draws=3)
+    pictured = [tally.hits for tally in result.nulls.tallies]
+    hits = result.nulls.sums[:3, :, 1].sum(axis=1)
+    assert pictured == hits.tolist()
+
+
+@given(order=st.permutations(range(10)), limit=st.integers(1, 120), cut=st.integers(0, 10))
+def test_the_reservoir_depends_on_neither_order_nor_workers(order, limit, cut):
+    rng = np.random.default_rng(0)
+    sizes = [9, 1, 30, 5, 5, 12, 1, 1, 40, 3]
+    blocks = []
+    for index, size in enumerate(sizes):
+        rows = ArrayBlocks(rng.standard_normal((size, 3)), np.full(size, index)).blocks()
+        blocks.append(Prepared.of(next(rows)))
+
+    def gathered(sequence):
+        reservoir = Reservoir(seed=3, limit=limit)
+        for index in sequence:
+            reservoir.append(blocks[index])
+        return reservoir
+
+    first, second = gathered(order[:cut]), gathered(order[cut:])
+    first.merge(second)
+    merged, whole = first.finish(), gathered(range(10)).finish()
+    assert merged.sample.tolist() == whole.sample.tolist()
+    assert merged.complete == whole.complete == (sum(sizes) <= limit)
+    by_priority = np.argsort(priorities(np.arange(10), 3))
+    total = np.cumsum(np.array(sizes)[by_priority])
+    expected = by_priority[: max(1, int((total <= limit).sum()))]
+    assert set(whole.sample.tolist()) == set(expected.tolist())
+
+
+def test_tests_run_on_at_most_ten_thousand_rows_of_whole_inputs():
+    rng = np.random.default_rng(0)
+    sample = np.repeat(np.arange(5000), 5)
+    result = ppp.project(rng.standard_normal((25_000, 4)), sample=sample, null_repeats=3)
+    assert result.nulls.rows == 10_000
+    assert result.nulls.inputs == 2000
+    assert not result.sampled.complete
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, d: ppp.analyze(m, d, "3", progress=False), "no layer is called '3'"),
+        (lambda m, d: ppp.analyze(m, [], "1", progress=False), "the loader gave no batch"),
+        (
+            lambda m, d: ppp.analyze(m, [torch.ones(3, 7)], "1", progress=False),
+            "could not take batch 0",
+        ),
+        (
+            lambda m, d: ppp.analyze(m, [torch.full((3, 20), torch.nan)], "1", progress=False),
+            "no activation of layer '1' can be projected: of 3 rows 0 are all zero and 3 hold NaN",
+        ),
+        (lambda m, d: ppp.analyze(m, d, "1", epsilon=0, progress=False), r"epsilon must lie in"),
+        (
+            lambda m, d: ppp.analyze(m, d, "1", frame=np.eye(5), progress=False),
+            "vectors of width 5, the activations have width 8",
+        ),
+    ],
+)
+def test_user_mistakes_are_named_and_leave_nothing_behind(model, loader, call, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        call(model, loader)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_failed_analysis_leaves_no_store(model, tmp_path):
+    path = tmp_path / "acts.h5"
+    with pytest.raises(ValueError, match="vectors of width 5"):
+        ppp.analyze(model, [torch.ones(3, 20)], "1", frame=np.eye(5), store=path, progress=False)
+    assert not path.exists()
+
+
+def test_a_store_with_several_layers_asks_which(model, loader, tmp_path):
+    hooks.record(model, loader, ["0", "1"], tmp_path / "a.h5", progress=False)
+    with pytest.raises(ValueError, match="the store has 2 layers, say which: '0', '1'"):
+        ppp.analyze_store(tmp_path / "a.h5", progress=False)
+    with pytest.raises(ValueError, match="no layer '2'"):
+        ppp.analyze_store(tmp_path / "a.h5", "2", progress=False)
+    with pytest.raises(ValueError, match=r"no store at .*missing.h5"):
+        ppp.analyze_store(tmp_path / "missing.h5", progress=False)
+    (tmp_path / "text.h5").write_text("no store")
+    with pytest.raises(ValueError, match=r"text\.h5"):
+        ppp.analyze_store(tmp_path / "text.h5", progress=False)
