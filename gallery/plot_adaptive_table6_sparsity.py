@@ -1,0 +1,132 @@
+"""
+Half the parameters, the same function
+======================================
+
+Table 6 of the adaptive-topology paper: networks of several widths and depths are trained, every
+second layer is made diagonal, and parameters, accuracy and logits are compared. Added here: the
+triangular layer for even depth, joint optimisation over all hidden rotations, and the time of a
+forward.
+"""
+
+# %%
+# Settings
+# --------
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from adaptive_tools import Clock, accuracy, choose, keep, load, train
+
+import isotropic
+from isotropic import adapt
+
+PRESETS = {
+    "quick": {
+        "data": "fashion-mnist",
+        "limit": 10_000,
+        "epochs": 2,
+        "repeats": 2,
+        "architectures": [(w, d) for w in (100, 250) for d in (2, 3, 4, 5, 6)],
+    },
+    "paper": {
+        "data": "cifar-10",
+        "limit": None,
+        "epochs": 25,
+        "repeats": 5,
+        "architectures": [(w, d) for w in (500, 1000) for d in (2, 3, 4, 5, 6)],
+    },
+}
+preset, settings = choose(PRESETS)
+split = load(settings["data"], settings["limit"])
+clock = Clock()
+
+
+# %%
+# One architecture
+# ----------------
+def forward_seconds(net, rows=1000, repeats=7):
+    """Best time of a forward of so many rows."""
+    times = []
+    with torch.no_grad():
+        for _ in range(repeats):
+            start = time.perf_counter()
+            net(split.test_inputs[:rows])
+            times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def run(width, hidden, seed):
+    torch.manual_seed(seed)
+    net = isotropic.MLP([split.inputs.shape[1], *[width] * hidden, 10])
+    train(net, split, settings["epochs"], seed=seed)
+    sparse = adapt.sparsify(net)
+    triangular = adapt.sparsify(net, triangular=True)
+    with torch.no_grad():
+        change = (sparse(split.test_inputs) - net(split.test_inputs)).norm(dim=1).mean()
+    return {
+        "accuracy before": accuracy(net, split),
+        "accuracy after": accuracy(sparse, split),
+        "distance": float(change),
+        "before": adapt.count_parameters(net),
+        "after": adapt.count_parameters(sparse),
+        "triangular": adapt.count_parameters(triangular),
+        "nonzero before": adapt.nonzero_parameters(net),
+        "nonzero after": adapt.nonzero_parameters(sparse),
+        "time": forward_seconds(sparse) / forward_seconds(net),
+    }
+
+
+results = {
+    f"{width}x{hidden}": [run(width, hidden, seed) for seed in range(settings["repeats"])]
+    for width, hidden in settings["architectures"]
+}
+keep("table6", preset, results)
+
+# %%
+# The table
+# ---------
+print(f"{settings}, {clock}")
+heads = ("acc. before", "change", "distance", "before", "after", "reduced", "triangular", "time")
+print(f"{'hidden':>8}" + "".join(f"{head:>13}" for head in heads))
+for name, runs in results.items():
+    mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
+    print(
+        f"{name:>8}{mean['accuracy before']:>13.4f}"
+        f"{mean['accuracy after'] - mean['accuracy before']:>13.1e}{mean['distance']:>13.1e}"
+        f"{mean['before']:>13.0f}{mean['after']:>13.0f}"
+        f"{1 - mean['after'] / mean['before']:>13.2%}"
+        f"{1 - mean['triangular'] / mean['before']:>13.2%}"
+        f"{mean['time']:>13.2f}"
+    )
+
+# %%
+# The asymptote, and the formulas
+# -------------------------------
+fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+depths = np.arange(2, 40)
+for width in (10, 100, 1000):
+    kept = [adapt.retained_fraction(width, int(depth)) for depth in depths]
+    ax.plot(depths, kept, label=f"width {width}")
+kept = [adapt.retained_fraction(1000, int(depth), triangular=True) for depth in depths]
+ax.plot(depths, kept, "k:", label="width 1000, triangular in even depth")
+ax.axhline(0.5, color="0.7")
+ax.set(xlabel="affine layers", ylabel="share of parameters kept")
+ax.legend()
+plt.show()
+
+# %%
+# Joint optimisation: a smaller norm, not fewer parameters
+# --------------------------------------------------------
+torch.manual_seed(0)
+small = isotropic.MLP([split.inputs.shape[1], 40, 40, 40, 40, 10])
+train(small, split, settings["epochs"])
+alternating = adapt.sparsify(small)
+joint = adapt.optimise_sparsity(small, steps=100)
+for name, net in (("alternating", alternating), ("joint", joint.network)):
+    print(
+        f"{name:>12}: beyond 1e-4 {adapt.nonzero_parameters(net)}, "
+        f"beyond 1e-2 {adapt.nonzero_parameters(net, 1e-2)}, "
+        f"beyond 1e-1 {adapt.nonzero_parameters(net, 1e-1)}"
+    )
+print(f"proxy {joint.proxy[0]:.1f} to {joint.proxy[-1]:.1f}")
