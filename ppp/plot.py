@@ -176,13 +176,13 @@ def plot_grid(
         name: {column: _seen(result, thinned) for column, result in row.items()}
         for name, row in rows.items()
     }
-    note = ""
+    notes = []
     for name, row in rows.items():
         last = next((result for result in reversed(list(row.values())) if result.drawn), None)
         if last is not None and draws:
             seen[name] |= _nulls(last, draws)
-            note = f"{_kind(last)}: null draws for the last column that was observed;  "
-    return matrix(seen, size, scale, title or "Density of kept samples", panel, note)
+            notes = [f"{_kind(last)}: null draws for the last observed column"]
+    return matrix(seen, size, scale, title or "Density of kept samples", panel, notes)
 
 
 def plot_with_null(

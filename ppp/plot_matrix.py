@@ -57,9 +57,14 @@ def shade(
 
 
 def matrix(
-    rows: Mapping[str, Row], size: int, scale: str, title: str, panel: float, note: str = ""
+    rows: Mapping[str, Row],
+    size: int,
+    scale: str,
+    title: str,
+    panel: float,
+    notes: Sequence[str] = (),
 ) -> Figure:
-    """Draw one panel a view, rows downwards and columns rightwards."""
+    """Draw one panel a view, rows downwards and columns rightwards, the key below."""
     import matplotlib.pyplot as plt
 
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
@@ -85,7 +90,7 @@ def matrix(
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(str(column), fontsize=10, color=INK)
     everything = [one for row in rows.values() for one in row.values()]
-    close(figure, everything, scale, title, f"±: half the side of a panel;  {note}")
+    close(figure, everything, scale, title, ["±: half the side of a panel", *notes])
     return figure
 
 
@@ -134,13 +139,34 @@ def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Non
     bar.ax.yaxis.set_major_formatter(lambda value, _: short(value))
 
 
-def close(figure: Figure, views: Sequence[View], scale: str, title: str, first: str = "") -> None:
+def close(
+    figure: Figure, views: Sequence[View], scale: str, title: str, first: Sequence[str] = ()
+) -> None:
     """Write the figure's title above and its key below."""
+    key = [
+        *first,
+        "numbers at a panel: hits / expected under isotropy",
+        SCALE_WORDS[scale],
+        "bars: hits per unit area",
+    ]
     figure.suptitle(title, fontsize=13, color=INK)
     figure.supxlabel(
-        f"{setting(views)}\n{first}numbers at a panel: hits / expected under isotropy;  "
-        f"{SCALE_WORDS[scale]};  bars: hits per unit area",
+        "\n".join(
+            [*_fitted(figure, setting(views), ",  "), *_fitted(figure, "; ".join(key), "; ")]
+        ),
         fontsize=8,
         color=FAINT,
         linespacing=1.5,
     )
+
+
+def _fitted(figure: Figure, text: str, separator: str) -> list[str]:
+    """Break text at a separator into lines that fit the figure."""
+    longest = figure.get_figwidth() * 72 / (0.55 * 8)
+    lines: list[str] = []
+    for part in text.split(separator):
+        if lines and len(lines[-1]) + len(separator) + len(part) <= longest:
+            lines[-1] += separator + part
+        else:
+            lines.append(part)
+    return lines
