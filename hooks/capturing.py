@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from hooks.choosing import Layers, targets, unwrap
 from hooks.errors import CaptureError, OutputError
+from hooks.forwarding import eager
 from hooks.rowrules import Inputs
 from hooks.streaming import Rules, rules_for
 from hooks.taps import StopForward, Taps
@@ -34,7 +36,8 @@ class Captured(Mapping[str, torch.Tensor]):
     ) -> None:
         self._targets = targets(model, layers)
         self._rules = rules_for([t.name for t in self._targets], rule)
-        self._root = unwrap(model)
+        self._model, self._root = model, unwrap(model)
+        self._eager = ExitStack()
         self._taps = Taps(self._targets, self._rules)
         if stop:
             self._taps.stop_after = len(self._targets)
@@ -45,6 +48,7 @@ class Captured(Mapping[str, torch.Tensor]):
         self._inputs = 0
 
     def __enter__(self) -> Captured:
+        self._eager.enter_context(eager(self._model))
         self._handles.append(
             self._root.register_forward_pre_hook(self._begin, with_kwargs=True, prepend=True)
         )
@@ -61,6 +65,7 @@ class Captured(Mapping[str, torch.Tensor]):
         while self._handles:
             self._handles.pop().remove()
         self._taps.__exit__(kind, problem, trace)
+        self._eager.close()
         if kind is StopForward:
             self._gather()
             return True
@@ -98,7 +103,7 @@ class Captured(Mapping[str, torch.Tensor]):
         if not self._rows[layer]:
             raise CaptureError(
                 "nothing was captured yet: run the model, the very one that was given to capture, "
-                "inside the with block"
+                "inside the with block (a function compiled around it runs past its hooks)"
             )
         parts = self._rows[layer]
         return parts[0] if len(parts) == 1 else torch.cat(parts)

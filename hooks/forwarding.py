@@ -38,6 +38,39 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
+def eager(model: nn.Module) -> Iterator[None]:
+    """Run compiled parts of a model as written: hooks added after compiling never fire otherwise.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Raises
+    ------
+    CaptureError
+        If this torch cannot do so.
+    """
+    if not _is_compiled(model):
+        yield
+        return
+    if not hasattr(torch.compiler, "set_stance"):
+        raise CaptureError(
+            f"the model has compiled modules, whose hooks torch {torch.__version__} does not run: "
+            "use torch 2.6 or later, or capture the model as it was before torch.compile"
+        )
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    return any(
+        getattr(module, "_orig_mod", None) is not None
+        or getattr(module, "_compiled_call_impl", None) is not None
+        for module in model.modules()
+    )
+
+
+@contextmanager
 def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     """Run what is inside without gradients and in eval mode; put everything back afterwards.
 
@@ -56,7 +89,7 @@ def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
-        with torch.random.fork_rng(devices=devices), torch.no_grad():
+        with torch.random.fork_rng(devices=devices), torch.no_grad(), eager(model):
             if eval_mode:
                 model.eval()
             yield

@@ -258,7 +258,7 @@ def _positions(tensor: torch.Tensor, rule: RowRule, inputs: Inputs, layer: str) 
     if rule.rows != "each":
         pooled = _pool(tensor.reshape(count, -1, width), keep, str(rule.rows))
         some = np.ones(count, bool) if keep is None else keep.reshape(count, -1).any(1)
-        counts = some.astype(np.int64)
+        counts = np.asarray(some, np.int64)
         kept = pooled if some.all() else pooled[torch.as_tensor(some).to(pooled.device)]
         return Rows(kept, counts, None, ())
     columns = _COLUMNS.get(len(places), tuple(f"axis{i}" for i in range(len(places))))
@@ -267,7 +267,8 @@ def _positions(tensor: torch.Tensor, rule: RowRule, inputs: Inputs, layer: str) 
     rows = tensor.reshape(count * total, width)
     position = np.stack(np.unravel_index(np.arange(total), places), 1).astype(np.int32)
     if keep is None:
-        return Rows(rows, np.full(count, total, np.int64), np.tile(position, (count, 1)), columns)
+        whole = np.full(count, total).astype(np.int64)
+        return Rows(rows, whole, np.tile(position, (count, 1)), columns)
     chosen = np.flatnonzero(keep)
     rows = rows[torch.as_tensor(chosen, device=rows.device)]
     return Rows(
