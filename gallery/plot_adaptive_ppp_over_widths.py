@@ -1,0 +1,93 @@
+"""
+Planes of a network whose width changes
+=======================================
+
+An adapting network is captured while it trains and its hidden width changes from snapshot to
+snapshot; each is projected onto the planes of its own neurons. An isotropic network has no frame of
+its own, but adaptation leaves every layer in the basis of its singular vectors, and data need not
+be isotropic in that basis: what shows is the weights' frame, found by the null of random bases.
+"""
+
+# %%
+# Train on the digits, adapting after every fourth epoch
+# ------------------------------------------------------
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from adaptive_tools import accuracy, choose, keep, load, optimiser, train
+
+import hooks
+import isotropic
+import ppp
+from isotropic import adapt
+
+PRESETS = {
+    "quick": {"data": "digits", "limit": None, "epochs": 24, "draws": 4, "repeats": 99},
+    "paper": {"data": "fashion-mnist", "limit": None, "epochs": 60, "draws": 8, "repeats": 99},
+}
+preset, settings = choose(PRESETS)
+split = load(settings["data"], settings["limit"])
+shown = [round(settings["epochs"] * share) for share in (0, 1 / 6, 1 / 3, 2 / 3, 1)]
+path = Path(tempfile.mkdtemp()) / "adapting.h5"
+torch.manual_seed(0)
+net = isotropic.MLP([split.inputs.shape[1], 40, 10])
+opt = optimiser(net)
+adapter = adapt.NeuroAdapter(net, opt, 0.95, 5, schedule=4)
+loader = list(zip(split.test_inputs.split(100), split.test_targets.split(100), strict=True))
+with hooks.Recorder(path) as recorder:
+
+    def after(epoch):
+        if epoch:
+            adapter.step()
+        if epoch in shown:
+            attrs = {"epoch": epoch, "width": net.widths[1], "accuracy": accuracy(net, split)}
+            recorder.record(
+                net,
+                loader,
+                ["activations.0"],
+                snapshot=f"epoch-{epoch:03d}",
+                attrs=attrs,
+                labels=True,
+            )
+
+    train(net, split, settings["epochs"], opt=opt, on_epoch=after)
+
+# %%
+# One store, several widths
+# -------------------------
+store = hooks.ActivationStore(path)
+columns, numbers = {}, []
+for key, about in store.snapshots.items():
+    result = ppp.analyze_store(
+        path,
+        "activations.0",
+        snapshot=key,
+        null_draws=settings["draws"],
+        null_repeats=settings["repeats"],
+        progress=False,
+    )
+    columns[f"epoch {about['epoch']}, width {about['width']}"] = result
+    kappa = result.statistics["kappa"]
+    numbers.append(
+        {
+            "epoch": int(about["epoch"]),
+            "width": int(about["width"]),
+            "accuracy": float(about["accuracy"]),
+            "planes": len(result.kept),
+            "kept": int(result.kept.sum()),
+            "expected": float(result.expected),
+            "epsilon": float(result.rule.epsilon),
+            "kappa": float(kappa.value),
+            "p": float(kappa.p),
+        }
+    )
+    print(numbers[-1])
+keep("ppp-over-widths", preset, numbers)
+
+# %%
+# The picture: training rightwards, widths in the titles, a random basis last
+# ---------------------------------------------------------------------------
+ppp.plot_grid({"isotropic-tanh, adapting": columns}, draws=1)
+plt.show()
