@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "intrinsic": ["RadialActivation"],
         "mlp": ["MLP"],
         "composed": ["Mixture", "Radial"],
+        "ensemble": ["train_ensemble"],
         "forms": ["Activation"],
         "models": ["Autoencoder"],
         "modules": [
@@ -43,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "activation",
         ],
         "protocol": ["Protocol"],
+        "saved": ["load_network"],
         "symmetry": ["SymmetryReport", "symmetry_report"],
         "train": ["Run", "train_autoencoder"],
     },

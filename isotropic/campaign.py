@@ -1,15 +1,16 @@
-"""Several networks trained one after another, each into its own store."""
+"""Several networks trained together, each into its own store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from isotropic.data import Images, load
+from isotropic.ensemble import train_ensemble
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
-from isotropic.train import Run, train_autoencoder
+from isotropic.train import Run
 
 
 @dataclass(frozen=True)
@@ -96,32 +97,38 @@ class Campaign:
         name = f"{self.data.name}-{kind}-n{self.width}-L{self.blocks}-seed{seed}.h5"
         return out / activation / name
 
-    def run(self, out: Path, *, progress: bool = False) -> list[Run]:
-        """Train all networks, activation by activation.
+    def checkpoint(self, out: Path) -> Path:
+        """Return where an interrupted training goes on from."""
+        last = self.protocol.seed + self.repeats - 1
+        store = self.store(out, "", self.protocol.seed)
+        return out / f"{store.stem}-{last}.checkpoint.pt"
+
+    def run(self, out: Path, *, overwrite: bool = False, progress: bool = False) -> list[Run]:
+        """Train all networks at once.
 
         Parameters
         ----------
         out : Path
             Folder for the stores, one folder per activation.
+        overwrite : bool, default False
+            Replace stores that are there, and start anew in spite of a checkpoint.
         progress : bool, default False
-            Show a bar for each network.
+            Show a bar.
 
         Returns
         -------
         list of Run
         """
-        first = self.protocol.seed
-        return [
-            train_autoencoder(
-                self.data,
-                name,
-                width=self.width,
-                blocks=self.blocks,
-                protocol=replace(self.protocol, seed=seed),
-                test=self.test,
-                store=self.store(out, name, seed),
-                progress=progress,
-            )
-            for name in self.activations
-            for seed in range(first, first + self.repeats)
-        ]
+        return train_ensemble(
+            self.data,
+            self.activations,
+            repeats=self.repeats,
+            width=self.width,
+            blocks=self.blocks,
+            protocol=self.protocol,
+            test=self.test,
+            stores=lambda activation, seed: self.store(out, activation, seed),
+            checkpoint=self.checkpoint(out),
+            overwrite=overwrite,
+            progress=progress,
+        )

@@ -79,24 +79,27 @@ class ManyValues(click.Command):
     show_default=True,
     help="Folder for the stores.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace stores that are there, and start anew.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(**options: Any) -> None:
     """Train autoencoders by the protocol of the PPP paper and keep their activations.
 
     Writes one store per network, OUT/ACTIVATION/NAME.h5, with a snapshot of all latent layers
     after 0, 1, 2, 4, 6, 8, 13, 18, 24, 30, ... epochs. Networks with the same seed start from
-    the same weights and see the same batches, whatever their activation.
+    the same weights and see the same batches, whatever their activation. The command, given
+    again after an interruption, goes on where it stopped.
     """
+    from hooks import HooksError
     from isotropic.campaign import Campaign
 
-    quiet, out = options.pop("quiet"), options.pop("out")
+    quiet, out, overwrite = (options.pop(key) for key in ("quiet", "out", "overwrite"))
     try:
         campaign = Campaign.prepare(**options)
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
     try:
-        runs = campaign.run(out, progress=not quiet)
-    except (OSError, ValueError) as error:
+        runs = campaign.run(out, overwrite=overwrite, progress=not quiet)
+    except (OSError, ValueError, HooksError) as error:
         raise click.ClickException(str(error)) from error
     _report(runs)
 

@@ -36,12 +36,23 @@ class Run:
         The store with the snapshots.
     diverged : int or None
         The epoch in which the loss stopped being finite.
+    activation : str
+        Name of the activation, or of its class.
+    seed : int
+        Of weights and batch order.
     """
 
     model: Autoencoder
     history: list[dict[str, float]] = field(default_factory=list)
     path: Path | None = None
     diverged: int | None = None
+    activation: str = ""
+    seed: int = 0
+
+    @property
+    def weights(self) -> Path | None:
+        """Where an ensemble keeps the network's weights at its snapshots."""
+        return None if self.path is None else self.path.with_suffix(".weights.pt")
 
 
 @dataclass(frozen=True)
@@ -131,9 +142,10 @@ def train_autoencoder(
         raise ValueError(f"test images must have shape {data.shape}, got {test.shape}")
     generator = torch.Generator().manual_seed(protocol.seed)
     model = Autoencoder(data.features, width, blocks, activation, generator=generator)
-    run = Run(model, path=None if store is None else Path(store))
+    path = None if store is None else Path(store)
+    run = Run(model, path=path, activation=name_of(activation), seed=protocol.seed)
     task = Task.of(data, test, protocol.standardise)
-    with one_thread(), _recorder(run, data, activation, protocol) as recorder:
+    with one_thread(), recorder_for(run, data, protocol) as recorder:
         _train(run, task, protocol, generator, recorder, progress)
     return run
 
@@ -175,10 +187,15 @@ def _train(
             if not np.isfinite(loss):
                 run.diverged = epoch
                 return
-            entry = {"epoch": epoch, "step": epoch * steps, "loss": loss, **_held_out(model, task)}
+            entry = {
+                "epoch": epoch,
+                "step": epoch * steps,
+                "loss": loss,
+                **held_out_losses(model, task),
+            }
             run.history.append(entry)
             if recorder is not None and epoch in wanted:
-                _snapshot(recorder, model, task, entry)
+                keep_snapshot(recorder, model, task, entry)
 
 
 def _epoch(
@@ -232,7 +249,8 @@ def mean_loss(model: nn.Module, inputs: torch.Tensor, weights: torch.Tensor | No
     return float(total / inputs.numel())
 
 
-def _held_out(model: nn.Module, task: Task) -> dict[str, float]:
+def held_out_losses(model: nn.Module, task: Task) -> dict[str, float]:
+    """Return the losses on the held-out images, as trained and on the standardised scale."""
     if task.test is None:
         return {}
     # Raw and standardised networks are compared on one scale: App. D standardises raw errors.
@@ -242,7 +260,8 @@ def _held_out(model: nn.Module, task: Task) -> dict[str, float]:
     }
 
 
-def _snapshot(recorder: Any, model: Autoencoder, task: Task, entry: dict[str, float]) -> None:
+def keep_snapshot(recorder: Any, model: Autoencoder, task: Task, entry: dict[str, float]) -> None:
+    """Record all latent layers over the training set, as the snapshot of the entry's epoch."""
     loader = list(zip(task.inputs.split(PASS), task.labels.split(PASS), strict=True))
     recorder.record(
         model,
@@ -254,24 +273,34 @@ def _snapshot(recorder: Any, model: Autoencoder, task: Task, entry: dict[str, fl
     )
 
 
-def _recorder(run: Run, data: Images, activation: str | nn.Module, protocol: Protocol) -> Any:
-    """Return a recorder for the run's store, or a context that yields None."""
+def name_of(activation: str | nn.Module) -> str:
+    """Return the name of an activation, or of its class where a module was given."""
+    return activation if isinstance(activation, str) else type(activation).__name__
+
+
+def recorder_for(run: Run, data: Images, protocol: Protocol, *, overwrite: bool = False) -> Any:
+    """Return a recorder for the run's store, or a context that yields None where it has none."""
     if run.path is None:
         return nullcontext()
     import hooks
 
     run.path.parent.mkdir(parents=True, exist_ok=True)
-    name = activation if isinstance(activation, str) else type(activation).__name__
-    provenance = {
+    return hooks.Recorder(
+        run.path, provenance=provenance_of(run, data, protocol), overwrite=overwrite
+    )
+
+
+def provenance_of(run: Run, data: Images, protocol: Protocol) -> dict[str, Any]:
+    """Return data, network, protocol and versions as plain values, for a store's record."""
+    return {
         "data": {"name": data.name, "inputs": len(data), "shape": list(data.shape)}
         | dict(data.provenance),
         "network": {
             "kind": "autoencoder",
-            "activation": name,
+            "activation": run.activation,
             "width": run.model.width,
             "blocks": run.model.blocks,
         },
-        "protocol": protocol.provenance(),
+        "protocol": protocol.provenance() | {"seed": run.seed},
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
     }
-    return hooks.Recorder(run.path, provenance=provenance)

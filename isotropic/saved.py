@@ -1,0 +1,177 @@
+"""What is kept of a training beside activations: weights at the snapshots, and checkpoints."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zlib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from isotropic.data import Images
+from isotropic.models import Autoencoder
+
+WEIGHTS_FORMAT = "privileged-planes/weights"
+CHECKPOINT_FORMAT = "privileged-planes/checkpoint"
+
+
+@dataclass
+class Checkpoint:
+    """Everything an ensemble needs to go on where it stopped.
+
+    Parameters
+    ----------
+    fingerprint : dict
+        Settings and data; a run with others cannot go on from here.
+    epoch : int
+        The last finished epoch.
+    state : list of list of tensor
+        Parameters and momenta of the stack.
+    generators : list of tensor
+        State of each seed's generator of batch orders.
+    networks : list of dict
+        For each network ``history``, ``diverged`` and ``snapshots``, the weights by epoch.
+    """
+
+    fingerprint: dict[str, Any]
+    epoch: int = 0
+    state: list[list[torch.Tensor]] = field(default_factory=list)
+    generators: list[torch.Tensor] = field(default_factory=list)
+    networks: list[dict[str, Any]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write to ``path`` in one step, so that a kill leaves the old checkpoint or the new."""
+        _save({"format": CHECKPOINT_FORMAT} | _shallow(self), path)
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: dict[str, Any]) -> Checkpoint:
+        """Read ``path``, and refuse it where the fingerprint differs."""
+        content = _load(path, CHECKPOINT_FORMAT)
+        differing = sorted(
+            key
+            for key in fingerprint.keys() | content["fingerprint"].keys()
+            if fingerprint.get(key) != content["fingerprint"].get(key)
+        )
+        if differing:
+            key = differing[0]
+            raise ValueError(
+                f"{path} is the checkpoint of another training: {', '.join(differing)} differ "
+                f"({key}: {content['fingerprint'].get(key)!r} there, {fingerprint.get(key)!r} "
+                "here): use the same settings, another folder, or overwrite it"
+            )
+        return cls(**content)
+
+
+def fingerprint(data: Images, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return settings and a checksum of the images, to tell one training from another.
+
+    Parameters
+    ----------
+    data : Images
+        The training set.
+    spec : dict
+        Plain settings.
+
+    Returns
+    -------
+    dict
+    """
+    checksum = zlib.crc32(np.ascontiguousarray(data.pixels).tobytes())
+    return spec | {"data": data.name, "images": len(data), "checksum": checksum}
+
+
+def save_weights(
+    path: Path,
+    network: Autoencoder,
+    activation: str,
+    snapshots: dict[int, dict[str, torch.Tensor]],
+    history: list[dict[str, float]],
+) -> None:
+    """Write a network's weights at its snapshots, with its losses.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    network : Autoencoder
+        Gives the sizes.
+    activation : str
+        Its name.
+    snapshots : dict
+        Epoch to ``state_dict``.
+    history : list of dict
+        Losses by epoch.
+    """
+    spec = {
+        "features": network.features,
+        "width": network.width,
+        "blocks": network.blocks,
+        "activation": activation,
+    }
+    content = {"spec": spec, "snapshots": snapshots, "history": history}
+    _save({"format": WEIGHTS_FORMAT} | content, path)
+
+
+def load_network(
+    path: str | Path, epoch: int | None = None, activation: nn.Module | None = None
+) -> Autoencoder:
+    """Return a trained network as it stood at one of its snapshots.
+
+    Parameters
+    ----------
+    path : path
+        ``NAME.weights.pt``, written beside a store.
+    epoch : int, optional
+        Of the snapshot; by default the last.
+    activation : Module, optional
+        Needed where the network was trained with a module instead of a name.
+
+    Returns
+    -------
+    Autoencoder
+
+    Raises
+    ------
+    ValueError
+        Not such a file, or no snapshot at that epoch; the message lists those there are.
+    """
+    content = _load(Path(path), WEIGHTS_FORMAT)
+    snapshots = content["snapshots"]
+    wanted = max(snapshots) if epoch is None else epoch
+    if wanted not in snapshots:
+        raise ValueError(f"epoch must be one of {sorted(snapshots)} in {path}, got {epoch}")
+    spec = content["spec"]
+    network = Autoencoder(
+        spec["features"], spec["width"], spec["blocks"], activation or spec["activation"]
+    )
+    network.load_state_dict(snapshots[wanted])
+    return network
+
+
+def _shallow(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _load(path: Path, wanted: str) -> dict[str, Any]:
+    try:
+        content = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        raise ValueError(f"{path} cannot be read as {wanted}: {error}") from error
+    if not isinstance(content, dict) or content.pop("format", None) != wanted:
+        raise ValueError(f"{path} must be a file of {wanted}, but is something else")
+    return content
