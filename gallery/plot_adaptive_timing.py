@@ -35,13 +35,13 @@ train(net, split, 1, opt=opt)
 # Times, best of five
 # -------------------
 def best(action, repeats=5):
-    """Best time of an action on a copy of network and optimiser."""
+    """Best processor time of an action on a copy of network and optimiser."""
     times = []
     for _ in range(repeats):
         twin, twin_opt = copy.deepcopy((net, opt))
-        start = time.perf_counter()
+        start = time.process_time()
         action(twin, twin_opt)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
