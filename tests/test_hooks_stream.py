@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -156,7 +157,7 @@ def state_of(model):
         [(p.requires_grad, p.device, p.grad) for p in model.parameters()],
         [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
         torch.get_rng_state().tolist(),
-        np.random.get_state()[1].tolist(),
+        np.random.get_state()[1].tolist(),  # noqa: NPY002
         random.getstate(),
         torch.is_grad_enabled(),
     )
@@ -165,7 +166,7 @@ def state_of(model):
 class Noisy(nn.Module):
     def forward(self, x):
         random.random()
-        np.random.rand()
+        np.random.rand()  # noqa: NPY002
         return x + torch.randn_like(x)
 
 
@@ -236,7 +237,7 @@ def test_blocks_hold_whole_inputs_and_do_not_depend_on_the_batches(counts, cuts)
     for block in found:
         assert len(block) <= BLOCK_ROWS or len(set(block.sample)) == 1
         assert (block.rows[:, 0].numpy() == block.sample).all()
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         assert left.sample[-1] < right.sample[0]
         assert len(left) + counts[right.sample[0]] > BLOCK_ROWS
 
@@ -333,7 +334,7 @@ def test_rows_must_keep_their_width():
     loader = [torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 5, 5)]
     conv = nn.Conv2d(3, 2, 1)
     assert len(joined(hooks.stream(conv, loader, ""))[""][0]) == 2 * 16 + 2 * 25
-    with pytest.raises(hooks.OutputError, match="must keep its width .* got 32 and then 50"):
+    with pytest.raises(hooks.OutputError, match=r"must keep its width .* got 32 and then 50"):
         list(hooks.stream(conv, loader, "", rule=hooks.RowRule(rows="flatten")))
 
 
