@@ -40,9 +40,9 @@ class Nulls:
         Moments of the tested rows themselves, by class.
     sums : (K, L, 8) float64 array
         Moments of each draw, by class.
-    observed_shape : (6,) float64 array
-        Shape statistics of the tested rows, NaN where undefined.
-    shapes : (K, 6) float64 array
+    observed_shape : (S,) float64 array
+        Shape statistics of the tested rows, in the order of `SHAPES`; NaN where undefined.
+    shapes : (K, S) float64 array
         Shape statistics of each draw.
     rows, inputs : int
         Size of what was tested.

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SHAPES = ("kl", "resultant", "rayleigh", "beams", "beam_width", "gini")
+SHAPES = (
+    "kl", "resultant", "rayleigh", "beams", "beam_width", "axis_contrast", "diagonal_contrast",
+    "gini", "fullest", "emptiest",
+)  # fmt: skip
 #: Sectors of 22.5 degrees, centred on the multiples of 22.5 degrees: axes and diagonals.
 SECTORS = 16
 #: A beam is a sector that stands this far above the mean, and above the noise of its count.
@@ -37,7 +40,10 @@ def shape(angle: NDArray[np.int64], pairs: NDArray[np.int64]) -> dict[str, float
         "rayleigh": hits times the squared resultant, Rayleigh's statistic.
         "beams": number of sectors that stand out from both neighbours.
         "beam_width": mean full width of the beams, degrees.
+        "axis_contrast", "diagonal_contrast": density of hits within 11.25 degrees of the axes
+        (of the diagonals), as a share of that plus the density half-way between; 0.5 when even.
         "gini": inequality of the hits over planes, 0 when all planes keep alike.
+        "fullest", "emptiest": most and fewest hits of any plane.
         NaN where undefined (no hits; no beam for the width; no table of planes).
 
     Examples
@@ -63,8 +69,18 @@ def shape(angle: NDArray[np.int64], pairs: NDArray[np.int64]) -> dict[str, float
         "rayleigh": hits * resultant**2,
         "beams": float(len(beams)),
         "beam_width": float(np.mean(widths)) if widths else float("nan"),
+        "axis_contrast": _contrast(sectors, 0),
+        "diagonal_contrast": _contrast(sectors, 2),
         "gini": gini(pairs),
+        "fullest": float(pairs.max()) if pairs.size else float("nan"),
+        "emptiest": float(pairs.min()) if pairs.size else float("nan"),
     }
+
+
+def _contrast(sectors: NDArray[np.int64], first: int) -> float:
+    """Hits in every fourth sector, as a share of them and half the hits of the odd sectors."""
+    here, between = sectors[first::4].sum(), sectors[1::2].sum() / 2
+    return float(here / (here + between)) if here + between else float("nan")
 
 
 def sector_counts(angle: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -340,8 +340,9 @@ def against(
 def _shapeless(name: str, observed: Mapping[str, float]) -> str:
     """Say why a shape statistic is undefined."""
     if not np.isnan(observed["kl"]):
-        missing = {"beam_width": "no beam stands out", "gini": "there are too many planes"}
-        return f"undefined, because {missing[name]}"
+        planes = ("gini", "fullest", "emptiest")
+        why = "there are too many planes" if name in planes else "no beam stands out"
+        return f"undefined, because {why}"
     return "undefined, because no sample passes"
 
 

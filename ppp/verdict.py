@@ -1,0 +1,305 @@
+"""Verdicts: what the numbers allow to be said, in words that claim no more than was tested."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppp.frame import Frame
+from ppp.ranks import least_repeats
+from ppp.sensitivity import PLANTS, detectable
+from ppp.statistics import FEW, READABLE, Statistic
+
+if TYPE_CHECKING:
+    from ppp.draws import Nulls
+    from ppp.planes import Planes
+    from ppp.rule import Rule
+
+#: Cosine to the nearest diagonal of the hypercube from which a row counts as lying near it.
+NEAR_DIAGONAL = 0.95
+#: Isotropic rows from which the share near a hypercube's diagonals is estimated.
+REFERENCE_ROWS = 20_000
+
+#: What a rejection says, by control; only rotation speaks of the frame.
+REJECTED = {
+    "recolour": "departs from Gaussian data of the same mean and covariance; this is not about "
+    "alignment alone, heavy tails are enough",
+    "gaussian": "departs from isotropic Gaussian data; correlation alone is enough for that",
+    "sign-flip": "the signs of the coordinates carry structure",
+    "column-permutation": "the coordinates depend on each other",
+}
+#: What alignment looks like, by kind.
+SHAPED = {
+    "aligned": "aligned with the vectors of this frame",
+    "anti-aligned": "anti-aligned: along diagonals between the vectors of this frame",
+    "superposed": "along the vectors of this frame and along diagonals between them",
+    "concentrated": "concentrated on few vectors of this frame, in directions not resolved",
+    "dense": "spread over many vectors of this frame at once, more evenly than by chance",
+    "related": "related to this frame, in a way not resolved",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict in a word and in sentences.
+
+    Attributes
+    ----------
+    kind : str
+        "aligned", "anti-aligned", "superposed", "concentrated", "dense" or "related" to the
+        frame; "none" when nothing was found; "other" for a control that does not speak of the
+        frame; "undefined" when the test cannot be made.
+    text : str
+        The finding.
+    alpha : float
+        Level of the tests behind it.
+    notes : tuple of str
+        What could not have been seen.
+
+    Examples
+    --------
+    >>> print(Verdict("none", "No alignment found.", 0.05))
+    No alignment found.
+    """
+
+    kind: str
+    text: str
+    alpha: float
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return all sentences, one a line."""
+        return "\n".join([self.text, *self.notes])
+
+
+def judge(
+    statistics: Mapping[str, Statistic],
+    nulls: Nulls,
+    planes: Planes,
+    rule: Rule,
+    rows: NDArray[np.floating] | None = None,
+    alpha: float = 0.05,
+) -> Verdict:
+    """Say what the statistics of one result show against its null.
+
+    Parameters
+    ----------
+    statistics : mapping name -> Statistic
+        As `ppp.statistics.against` gives them.
+    nulls : Nulls
+        The draws they were tested against.
+    planes, rule
+        As tested.
+    rows : (N, n) array, optional
+        The tested rows, for the mass near the hypercube's diagonals.
+    alpha : float
+        Level of every test.
+
+    Returns
+    -------
+    Verdict
+        Named by statistics that reject at `alpha` alone: direction by one vote a sample (B4) and
+        by the contrast of hits near diagonals, dense or concentrated by kappa. A negative
+        carries what could have been seen.
+
+    Examples
+    --------
+    >>> import ppp
+    >>> result = ppp.project(np.random.default_rng(0).laplace(size=(2000, 12)))
+    >>> judge(result.statistics, result.nulls, result.planes, result.rule).kind
+    'aligned'
+    """
+    combined = statistics["combined"].p
+    notes = invisible(planes.frame, rule.epsilon, rows)
+    if nulls.kind not in ("rotation", *REJECTED):
+        text = f"The {nulls.kind} control is for pictures: no test is made against it."
+        return Verdict("undefined", text, alpha, notes)
+    if combined is None or 1 / (nulls.repeats + 1) > alpha:
+        needed = least_repeats(alpha, "upper")
+        text = (
+            f"No verdict: {nulls.repeats} repeats of the null cannot give p <= {alpha:g}; at "
+            f"least {needed} are needed."
+        )
+        return Verdict("undefined", text, alpha, notes)
+    if combined > alpha:
+        text = f"No departure from {_null(nulls)} was found, p = {readable_p(combined)}"
+        return Verdict(
+            "none", f"{text}{_hits(statistics)}.", alpha, notes + _seen(nulls, planes, rule, alpha)
+        )
+    if nulls.kind != "rotation":
+        text = f"The sample {REJECTED[nulls.kind]}; p = {readable_p(combined)}."
+        return Verdict("other", text, alpha, notes)
+    kind = _kind(statistics, planes, rule, alpha)
+    text = (
+        f"{SHAPED[kind]}, beyond rotation, p = {readable_p(combined)}{_evidence(kind, statistics)}."
+    )
+    return Verdict(kind, text[0].upper() + text[1:], alpha, notes)
+
+
+def _kind(statistics: Mapping[str, Statistic], planes: Planes, rule: Rule, alpha: float) -> str:
+    """Name the structure from the statistics that reject on their own, by their side."""
+
+    def side(name: str) -> int:
+        s = statistics.get(name)
+        if s is None or s.p is None or s.p > alpha or s.z is None:
+            return 0
+        return 1 if s.z > 0 else -1
+
+    # Sectors of the pooled histogram lie at the diagonals only where vectors are orthogonal.
+    across = side("diagonal_contrast") if planes.frame.orthonormal else -side("b4")
+    along = side("b4")
+    if along > 0 or (along == 0 and across <= 0 and side("a4") > 0 and rule.epsilon > READABLE):
+        return "superposed" if across > 0 and side("b8") >= 0 else "aligned"
+    if across > 0:
+        return "anti-aligned"
+    if side("kappa") > 0:
+        return "concentrated"
+    return "dense" if side("kappa") < 0 else "related"
+
+
+def _evidence(kind: str, statistics: Mapping[str, Statistic]) -> str:
+    """Numbers that carry the verdict: value, interval, n_eff."""
+    shown = {
+        "aligned": ("a4", "kappa"), "anti-aligned": ("b4", "kappa"), "superposed": ("b8", "kappa"),
+    }.get(kind, ("kappa",))  # fmt: skip
+    parts = []
+    for name in shown:
+        s = statistics[name]
+        if s.value is None:
+            continue
+        interval = "" if s.interval is None else f" [{s.interval[0]:.2g}, {s.interval[1]:.2g}]"
+        null = "" if s.null_mean is None else f" (rotated: {s.null_mean:.2g})"
+        parts.append(f"{LABELS[name]} = {s.value:.2g}{interval}{null}")
+    n_eff = statistics[shown[0]].n_eff
+    if n_eff is not None:
+        few = ", few" if n_eff < FEW else ""
+        parts.append(f"n_eff = {n_eff:,.0f}{few}")
+    return "; " + ", ".join(parts) + _hits(statistics)
+
+
+#: Names as the text prints them.
+LABELS = {
+    "kappa": "kappa", "log_q": "log Q", "a4": "A4", "b4": "B4", "a8": "A8", "b8": "B8",
+}  # fmt: skip
+
+
+def _hits(statistics: Mapping[str, Statistic]) -> str:
+    """Say so when no sample passes."""
+    note = statistics["log_q"].note
+    if statistics["log_q"].value is None and "no sample passes" in note:
+        return "; " + note.removeprefix("undefined, because ").replace("; ", ", ")
+    return ""
+
+
+def _null(nulls: Nulls) -> str:
+    if nulls.kind == "rotation":
+        return f"a frame oriented at random ({nulls.repeats} rotations, {nulls.rows:,} rows)"
+    return f"the {nulls.kind} null ({nulls.repeats} draws, {nulls.rows:,} rows)"
+
+
+def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, ...]:
+    """Say what an absence rules out."""
+    if nulls.kind != "rotation" or 1 / nulls.repeats > alpha:
+        return ()
+    found = [str(detectable(nulls, planes, rule, plant, alpha)) for plant in PLANTS]
+    return (f"In 4 of 5 such samples, {'; '.join(found)}.",)
+
+
+def invisible(
+    frame: Frame, epsilon: float, rows: NDArray[np.floating] | None = None
+) -> tuple[str, ...]:
+    """Say which dense structure no plane can keep at this epsilon.
+
+    Parameters
+    ----------
+    frame : Frame
+        The distinguished vectors.
+    epsilon : float
+        The threshold.
+    rows : (N, n) array, optional
+        Rows whose share near the hypercube's diagonals is reported beside it.
+
+    Returns
+    -------
+    tuple of str
+        Empty when ``epsilon <= sqrt(2/n)``, or when the frame is not orthonormal.
+
+    Notes
+    -----
+    A ±1 combination of m orthonormal vectors has length ``sqrt(2/m)`` in each of their planes.
+
+    Examples
+    --------
+    >>> invisible(Frame.standard(8), 0.4)
+    ()
+    >>> invisible(Frame.standard(8), 0.75)[0].split(":")[0]
+    'epsilon = 0.75 > sqrt(2/8) = 0.5'
+    """
+    m = frame.m
+    if not frame.orthonormal or epsilon <= math.sqrt(2 / m):
+        return ()
+    text = (
+        f"epsilon = {epsilon:.3g} > sqrt(2/{m}) = {math.sqrt(2 / m):.3g}: rows along ±1 "
+        "combinations of all vectors give no hit, only kappa sees them"
+    )
+    if rows is not None and len(rows):
+        found, expected = hypercube_mass(rows, frame), _isotropic_mass(m, frame.n)
+        text += (
+            f"; {100 * found:.2g} % of the tested rows lie within 18° of such a diagonal "
+            f"({100 * expected:.2g} % under isotropy)"
+        )
+    return (text + ".",)
+
+
+def hypercube_mass(rows: NDArray[np.floating], frame: Frame) -> float:
+    """Share of rows within 18 degrees (cosine .95) of a diagonal of the frame's hypercube.
+
+    Parameters
+    ----------
+    rows : (N, n) array
+        Activations; rows that are zero or not finite are left out.
+    frame : Frame
+        Orthonormal vectors.
+
+    Returns
+    -------
+    float
+        Share with ``sum_i |c_i| >= .95 sqrt(m) |v|``.
+
+    Examples
+    --------
+    >>> hypercube_mass(np.array([[1.0, -1.0, 1.0], [1.0, 0.0, 0.0]]), Frame.standard(3))
+    0.5
+    """
+    data = np.asarray(rows, dtype=np.float64)
+    data = data[np.isfinite(data).all(axis=1)]
+    largest = np.abs(data).max(axis=1, initial=0.0, keepdims=True)
+    data = data[largest[:, 0] > 0] / largest[largest[:, 0] > 0]
+    if not len(data):
+        raise ValueError("no row is finite and non-zero: nothing can lie near a diagonal")
+    reach = np.abs(data @ frame.vectors.T).sum(axis=1) / math.sqrt(frame.m)
+    return float(np.mean(reach >= NEAR_DIAGONAL * np.linalg.norm(data, axis=1)))
+
+
+def _isotropic_mass(m: int, n: int) -> float:
+    """Share of isotropic rows near a hypercube's diagonals, by a seeded Monte Carlo."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((max(100, REFERENCE_ROWS * 24 // max(n, 24)), n))
+    reach = np.abs(rows[:, :m]).sum(axis=1) / math.sqrt(m)
+    return float(np.mean(reach >= NEAR_DIAGONAL * np.linalg.norm(rows, axis=1)))
+
+
+def readable_p(p: float) -> str:
+    """Print a p-value without claiming digits it does not have.
+
+    Examples
+    --------
+    >>> readable_p(0.02), readable_p(0.4321), readable_p(0.0002)
+    ('0.02', '0.43', '0.0002')
+    """
+    return f"{p:.2g}"

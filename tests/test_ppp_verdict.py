@@ -1,0 +1,198 @@
+"""Verdicts: planted truths are named, and nothing is claimed that was not tested."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ppp import sensitivity, statistics, verdict
+from ppp.frame import Frame, haar_rotation
+from ppp.null import run_nulls
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.scan import tally_of
+from ppp.sensitivity import detectable, plant_rows
+
+RULE = Rule(0.75)
+
+
+def analysed(x, frame=None, rule=RULE, kind="rotation", repeats=99, seed=0, label=None):
+    planes = Planes.of(frame or Frame.standard(x.shape[1]), "combination")
+    nulls = run_nulls(x, None, label, planes, rule, kind, repeats=repeats, seed=seed)
+    found = statistics.evaluate(tally_of(x, planes, rule, label=label), planes, rule)
+    return statistics.against(found, nulls), nulls, planes, rule
+
+
+def verdict_on(x, **options):
+    return verdict.judge(*analysed(x, **options))
+
+
+def planted(kinds, n=24, rows=2000, share=0.05, seed=0, frame=None):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, n))
+    frame = frame or Frame.standard(n)
+    for at, kind in enumerate(kinds):
+        many = round(share * rows)
+        x[at * many : (at + 1) * many] = plant_rows(frame, kind, many, 10.0, seed + at)
+    return x
+
+
+TRUTHS = {
+    "aligned": ["axis"],
+    "anti-aligned": ["diagonal"],
+    "superposed": ["axis", "diagonal"],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planted_truths_are_named(truth, seed):
+    found = verdict_on(planted(TRUTHS[truth], seed=seed), seed=seed)
+    assert found.kind == truth, str(found)
+
+
+@pytest.mark.parametrize("kinds", [["axis"], ["diagonal"]])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_same_data_turned_are_not_aligned(kinds, seed):
+    x = planted(kinds, seed=seed) @ haar_rotation(24, seed + 50)
+    assert verdict_on(x, seed=seed).kind == "none"
+
+
+def test_saturated_data_are_dense_and_without_hits():
+    x = np.tanh(9 * np.random.default_rng(0).standard_normal((2000, 24)))
+    found = verdict_on(x)
+    assert found.kind == "dense"
+    assert "no sample passes at epsilon = 0.75, 62 hits expected under isotropy" in found.text
+    assert "nan" not in str(found).lower()
+
+
+def test_alignment_with_an_oblique_frame_is_named_in_that_frame():
+    frame = Frame.given(np.random.default_rng(4).standard_normal((14, 10)))
+    x = planted(["axis"], n=10, frame=frame, share=0.2)
+    assert verdict_on(x, frame=frame).kind == "aligned"
+    turned = x @ haar_rotation(10, 7)
+    assert verdict_on(turned, frame=frame).kind == "none"
+
+
+def test_a_positive_names_p_value_interval_and_size():
+    text = verdict_on(planted(["axis"])).text
+    assert text.startswith(
+        "Aligned with the vectors of this frame, beyond rotation, p = 0.01; A4 ="
+    )
+    for part in ("A4 =", "[", "kappa =", "n_eff =", "(rotated:"):
+        assert part in text
+
+
+def test_other_controls_do_not_speak_of_the_frame():
+    heavy = np.random.default_rng(1).standard_t(3, size=(1000, 8))
+    for kind, words in (
+        ("recolour", "departs from Gaussian data of the same mean and covariance"),
+        ("gaussian", "departs from isotropic Gaussian data"),
+    ):
+        found = verdict_on(heavy, kind=kind)
+        assert found.kind == "other"
+        assert words in found.text
+        assert "aligned with" not in found.text
+    calm = verdict_on(np.random.default_rng(2).standard_normal((500, 6)), kind="recolour")
+    assert calm.kind == "none"
+    assert "the recolour null (99 draws, 500 rows)" in calm.text
+    picture = verdict_on(heavy[:200], kind="uniform-embedded", repeats=19)
+    assert picture.kind == "undefined"
+    assert "for pictures" in picture.text
+
+
+def test_too_few_repeats_give_no_verdict():
+    found = verdict_on(planted(["axis"]), repeats=9)
+    assert found.kind == "undefined"
+    assert found.text == (
+        "No verdict: 9 repeats of the null cannot give p <= 0.05; at least 19 are needed."
+    )
+
+
+# --- what could have been seen ---------------------------------------------------------------
+
+
+def test_a_negative_carries_what_would_have_been_seen():
+    found = verdict_on(planted([]))
+    assert "of the rows along single vectors of the frame would have been seen" in str(found)
+    assert "2,000 rows" in found.text
+
+
+@pytest.mark.parametrize("plant", sensitivity.PLANTS)
+def test_what_is_said_to_be_detectable_is_detected_when_really_planted(plant):
+    _, nulls, planes, rule = analysed(planted([], n=12))
+    found = detectable(nulls, planes, rule, plant)
+
+    def power(share):
+        seen = 0
+        for seed in range(1, 13):
+            x = planted([plant], n=12, share=share, seed=seed)
+            seen += run_nulls(x, None, None, planes, rule, seed=seed).p("combined") <= 0.05
+        return seen / 12
+
+    assert power(1.5 * found.share) >= 0.75
+    assert power(found.share / 4) <= 0.75
+
+
+def test_more_rows_show_smaller_effects():
+    few = detectable(*analysed(planted([], rows=500))[1:]).share
+    many = detectable(*analysed(planted([], rows=8000))[1:]).share
+    assert many < few / 2
+
+
+def test_planted_rows_lie_where_they_are_said_to_lie():
+    frame = Frame.haar(8, 3)
+    c = plant_rows(frame, "axis", 50, 0.0, 0) @ frame.vectors.T
+    np.testing.assert_allclose(np.sort(np.abs(c), axis=1)[:, -2:], [[0, 1]] * 50, atol=1e-12)
+    c = plant_rows(frame, "diagonal", 50, 0.0, 0) @ frame.vectors.T
+    np.testing.assert_allclose(np.sort(np.abs(c), axis=1)[:, -2:], math.sqrt(0.5), atol=1e-12)
+    c = plant_rows(frame, "dense", 50, 0.0, 0) @ frame.vectors.T
+    np.testing.assert_allclose(np.abs(c), math.sqrt(1 / 8), atol=1e-12)
+    x, near = (plant_rows(Frame.haar(40, 3), "axis", 4000, d, 0) for d in (0.0, 10.0))
+    cosine = (x * near).sum(axis=1) / np.linalg.norm(near, axis=1)
+    assert np.degrees(np.arccos(np.median(cosine))) == pytest.approx(10, rel=0.1)
+
+
+def test_dense_codes_are_said_to_be_invisible_and_counted():
+    x = planted(["dense"], share=0.3, n=32)
+    notes = verdict.invisible(Frame.standard(32), 0.75, x)
+    assert "epsilon = 0.75 > sqrt(2/32) = 0.25: rows along ±1 combinations" in notes[0]
+    share = verdict.hypercube_mass(x, Frame.standard(32))
+    assert share == pytest.approx(0.3, abs=0.02)
+    assert f"{100 * share:.2g} % of the tested rows" in notes[0]
+    assert verdict.invisible(Frame.standard(32), 0.25, x) == ()
+    assert verdict.invisible(Frame.given(np.random.default_rng(0).standard_normal((5, 3))), 1) == ()
+
+
+def test_a_diagonal_of_the_hypercube_gives_no_hit_just_above_the_bound_and_hits_below():
+    x = plant_rows(Frame.standard(8), "dense", 20, 0.0, 0)
+    planes = Planes.of(Frame.standard(8), "combination")
+    assert tally_of(x, planes, Rule(0.501)).hits == 0
+    assert tally_of(x, planes, Rule(0.499)).hits == 20 * 28
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: plant_rows(Frame.standard(3), "corner", 1, 0.0, 0),
+            "plant must be one of axis, diagonal, dense, got 'corner'",
+        ),
+        (
+            lambda: detectable(*analysed(np.eye(4), repeats=9)[1:]),
+            "9 draws cannot show what is detectable at alpha = 0.05: at least 20 are needed",
+        ),
+        (
+            lambda: detectable(*analysed(np.eye(4))[1:], power=1.0),
+            r"the power must lie in \(0, 1\), got 1.0",
+        ),
+        (
+            lambda: verdict.hypercube_mass(np.zeros((3, 3)), Frame.standard(3)),
+            "no row is finite and non-zero",
+        ),
+    ],
+)
+def test_bad_input_is_answered_with_rule_and_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
