@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,8 @@ class NestedMLP(nn.Module):
 
     Attributes
     ----------
-    products : ParameterList
-        ``A_l`` of shape (n_l, n_0), one per layer.
+    stacked : Parameter (n_1 + ... + n_L, n_0)
+        All ``A_l``, one below the other.
     offsets : ParameterList
         ``beta_l`` of shape (l, n_l), row k for the k-th bias.
 
@@ -66,23 +67,26 @@ class NestedMLP(nn.Module):
         widths = [int(width) for width in widths]
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"widths must be two or more positive numbers, got {widths}")
-        self.products = nn.ParameterList()
+        made: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.sizes = tuple(widths[1:])
         self.offsets = nn.ParameterList()
         self.activations = nn.ModuleList()
-        for number, width in enumerate(widths[1:], start=1):
-            product = torch.empty(width, widths[0], dtype=dtype, device=device)
-            self.products.append(nn.Parameter(nn.init.orthogonal_(product)))
-            offset = torch.randn(number, width, dtype=dtype, device=device)
+        self.stacked = nn.Parameter(torch.empty(sum(self.sizes), widths[0], **made))
+        for product in self.products:
+            nn.init.orthogonal_(product)
+        for number, width in enumerate(self.sizes, start=1):
+            offset = torch.randn(number, width, **made)
             self.offsets.append(nn.Parameter(0.1 / math.sqrt(width) * offset))
-            if number < len(widths) - 1:
-                activation_module = RadialActivation(
-                    activation,
-                    omega=omega,
-                    initial_omega=initial_omega,
-                    dtype=dtype,
-                    device=device,
+            if number < len(self.sizes):
+                radial = RadialActivation(
+                    activation, omega=omega, initial_omega=initial_omega, **made
                 )
-                self.activations.append(activation_module)
+                self.activations.append(radial)
+
+    @property
+    def products(self) -> tuple[Tensor, ...]:
+        """The matrices ``A_l`` of shape (n_l, n_0), views of ``stacked``."""
+        return self.stacked.split(self.sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output of a batch.
@@ -97,8 +101,7 @@ class NestedMLP(nn.Module):
         Tensor (..., n_L)
             Outputs.
         """
-        sizes = [len(product) for product in self.products]
-        parts = (x @ torch.cat(list(self.products)).T).split(sizes, dim=-1)
+        parts = (x @ self.stacked.T).split(self.sizes, dim=-1)
         # factors[..., k] is c_{k+1}; c_0 = c_1, the input is not squashed.
         factors = x.new_ones((*x.shape[:-1], 1))
         z = parts[0] + self.offsets[0][0]
@@ -121,8 +124,7 @@ class NestedMLP(nn.Module):
         Tensor (rows, n_L)
             Outputs.
         """
-        sizes = [len(product) for product in self.products]
-        parts = (x @ torch.cat(list(self.products)).T).split(sizes, dim=-1)
+        parts = (x @ self.stacked.T).split(self.sizes, dim=-1)
         squares = [part.square().sum(-1, keepdim=True) for part in parts[:-1]]
         crosses = [
             part @ beta.T for part, beta in zip(parts[:-1], list(self.offsets)[:-1], strict=True)
