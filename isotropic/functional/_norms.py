@@ -34,7 +34,23 @@ def squared_length(x: torch.Tensor, omega: float | torch.Tensor, dim: int) -> to
 
 def tanh_scale(q: torch.Tensor) -> torch.Tensor:
     """Return ``tanh(sqrt q)/sqrt q`` for ``q >= 0``: analytic, all derivatives finite at zero."""
-    return _TanhScale.apply(q)
+    # A compiler differentiates and fuses the plain formula by itself, and traces nothing else well.
+    return _spelled_out(q) if torch.compiler.is_compiling() else _TanhScale.apply(q)
+
+
+def _spelled_out(q: torch.Tensor) -> torch.Tensor:
+    near = q < SERIES_BELOW
+    small, large = torch.where(near, q, 0.0), torch.where(near, 1.0, q)
+    return torch.where(near, 1 + small * _series(small, integrated=True), _closed(large))
+
+
+def _series(q: torch.Tensor, *, integrated: bool = False) -> torch.Tensor:
+    """Return the slope's series at ``q``, or the mean of the slope over [0, q]."""
+    powers = range(len(SLOPE_SERIES), 0, -1) if integrated else [1] * len(SLOPE_SERIES)
+    series = torch.zeros_like(q)
+    for coefficient, power in zip(SLOPE_SERIES, powers, strict=True):
+        series = series * q + coefficient / power
+    return series
 
 
 def _closed(q: torch.Tensor) -> torch.Tensor:
@@ -50,11 +66,8 @@ def _slope(q: torch.Tensor) -> torch.Tensor:
     """
     near = q < SERIES_BELOW
     small, large = torch.where(near, q, 0.0), torch.where(near, 1.0, q)
-    series = small * SLOPE_SERIES[0] + SLOPE_SERIES[1]
-    for coefficient in SLOPE_SERIES[2:]:
-        series = series * small + coefficient
     scale = _closed(large)
-    return torch.where(near, series, (1 - scale * scale * large - scale) / (2 * large))
+    return torch.where(near, _series(small), (1 - scale * scale * large - scale) / (2 * large))
 
 
 class _TanhScale(torch.autograd.Function):

@@ -236,7 +236,7 @@ def isotropic_softplus(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     """Apply softplus to each vector's length: ``f(x) = softplus(m)/m x``.
 
     Equivariant under O(n). Discontinuous at zero without intrinsic length: short vectors come out
-    with length log 2, and zero as zero.
+    with length log 2, and zero as zero (so do lengths whose slopes overflow: below 3e-8 in float32).
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def isotropic_softplus(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> isotropic_softplus(torch.tensor([[0.0, 1e-9]]))
+    >>> isotropic_softplus(torch.tensor([[0.0, 1e-6]]))
     tensor([[0.0000, 0.6931]])
     """
     return scaled(scales.softplus_scale, x, omega, dim)

@@ -28,10 +28,13 @@ __all__ = [
 SATURATED = 40.0
 
 
-def length(q: Tensor, at_zero: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Return ``q == 0`` and ``sqrt q``, where the root of zero is replaced by ``at_zero``."""
-    zero = q == 0
-    return zero, torch.where(zero, at_zero, q).sqrt()
+def length(q: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where ``sqrt q`` is below rounding, and ``sqrt q``, replaced by 1 there.
+
+    So near to zero the limit of a scale is the scale, and its slope would overflow.
+    """
+    zero = q < torch.finfo(q.dtype).eps ** 2
+    return zero, torch.where(zero, 1.0, q).sqrt()
 
 
 def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
@@ -60,8 +63,9 @@ def silu_scale(q: Tensor) -> Tensor:
 
 
 def softplus_scale(q: Tensor) -> Tensor:
-    """Return ``softplus(m)/m``; it diverges towards zero, and is set to 0 there."""
-    zero, m = length(q)
+    """Return ``softplus(m)/m``; it diverges towards zero, and is 0 where its slopes overflow."""
+    zero = q < torch.finfo(q.dtype).tiny ** 0.4
+    m = torch.where(zero, 1.0, q).sqrt()
     return torch.where(zero, 0.0, nnf.softplus(m) / m)
 
 
