@@ -14,8 +14,6 @@ from hooks.errors import StoreError
 FORMAT = "privileged-planes/activations"
 VERSION = 1
 CHECKSUM = "xxh3-64 of the block's rows, samples and positions"
-#: Attributes of an HDF5 object header end at 64 KiB.
-ATTRIBUTE_BYTES = 60_000
 _STORED = {
     torch.float16: "<f2",
     torch.bfloat16: "<u2",

@@ -18,10 +18,8 @@ import numpy as np
 import xxhash
 
 from hooks.blocks import Block
-from hooks.errors import StoreError
 from hooks.files import open_h5, sync_folder, sync_path, write_at
 from hooks.schema import (
-    ATTRIBUTE_BYTES,
     CHECKSUM,
     FORMAT,
     VERSION,
@@ -107,11 +105,6 @@ def create(path: Path, plan: FilePlan) -> None:
     path : Path
         Appears at once and whole: the file is made under another name, synced and renamed.
     plan : FilePlan
-
-    Raises
-    ------
-    StoreError
-        If the provenance is too long for an attribute.
     """
     fresh = path.with_name(path.name + ".new")
     with open_h5(fresh, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT) as file:
@@ -150,18 +143,7 @@ def _root(file: h5py.File, plan: FilePlan) -> None:
 
 def _attributes(where: h5py.Group, attrs: Mapping[str, Any]) -> None:
     for name, value in attrs.items():
-        if isinstance(value, str):
-            if len(value.encode()) > ATTRIBUTE_BYTES:
-                raise StoreError(
-                    f"{name} must fit in {ATTRIBUTE_BYTES} bytes as JSON, got "
-                    f"{len(value.encode())}: keep large tables in a file of their own"
-                )
-            # fixed length: variable-length text would lie in a heap elsewhere in the file
-            data = np.frombuffer(value.encode() or b"\0", f"S{max(1, len(value.encode()))}")[0]
-            kind = h5py.string_dtype("utf-8", max(1, len(value.encode())))
-            where.attrs.create(name, data, dtype=kind)
-        else:
-            where.attrs.create(name, value)
+        where.attrs[name] = value
 
 
 def _layer(file: h5py.File, key: Key, spec: LayerSpec, room: Room) -> None:
