@@ -4,74 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from isotropic.functional._norms import squared_length, tanh_scale
+from isotropic.functional import scales
+from isotropic.functional._norms import squared_length
 
 OMEGA_KINDS = ("absent", "fixed", "trainable")
 
 
-def log1p_scale(q: Tensor) -> Tensor:
-    """``log(1 + sqrt(q)) / sqrt(q)``, 1 at ``q = 0``.
-
-    Parameters
-    ----------
-    q : Tensor
-        Squared lengths, at least 0.
-
-    Returns
-    -------
-    Tensor
-        The factor of the isotropic log1p. It is not smooth at 0 (``log(1 + r)`` is not odd).
-
-    Examples
-    --------
-    >>> import torch
-    >>> log1p_scale(torch.tensor([0.0, 1.0]))
-    tensor([1.0000, 0.6931])
-    """
-    zero = q == 0
-    root = torch.where(zero, torch.ones_like(q), q).sqrt()
-    return torch.where(zero, torch.ones_like(q), torch.log1p(root) / root)
-
-
-def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
-    """``slope`` inside the ball of the given radius, ``1 - (1 - slope) radius / sqrt(q)`` outside.
-
-    Parameters
-    ----------
-    q : Tensor
-        Squared lengths, at least 0.
-    slope, radius : float
-        Slope inside the ball, and the radius of the ball.
-
-    Returns
-    -------
-    Tensor
-        The factor of the isotropic leaky-ReLU; ``slope=0`` gives the isotropic ReLU.
-
-    Examples
-    --------
-    >>> import torch
-    >>> leaky_relu_scale(torch.tensor([0.25, 4.0]))
-    tensor([0.0100, 0.5050])
-    """
-    inside = q < radius**2
-    root = torch.where(inside, torch.ones_like(q), q).sqrt()
-    return torch.where(inside, torch.full_like(q, slope), 1 - (1 - slope) * radius / root)
-
-
-def _relu_scale(q: Tensor) -> Tensor:
-    return leaky_relu_scale(q, slope=0.0)
-
-
 SCALES: dict[str, Callable[[Tensor], Tensor]] = {
-    "isotropic-tanh": tanh_scale,
-    "isotropic-log1p": log1p_scale,
-    "isotropic-leaky-relu": leaky_relu_scale,
-    "isotropic-relu": _relu_scale,
+    "isotropic-tanh": scales.tanh_scale,
+    "isotropic-leaky-relu": scales.leaky_relu_scale,
+    "isotropic-relu": partial(scales.leaky_relu_scale, slope=0.0),
+    "isotropic-log1p": scales.log1p_scale,
+    "isotropic-gelu": scales.gelu_scale,
+    "isotropic-silu": scales.silu_scale,
+    "isotropic-softplus": scales.softplus_scale,
+    "isotropic-hyperbola": scales.hyperbola_scale,
+    "isotropic-soft-relu": scales.soft_relu_scale,
 }
 
 
@@ -81,8 +34,8 @@ class RadialActivation(nn.Module):
     Parameters
     ----------
     name : str
-        The radial profile: "isotropic-tanh", "isotropic-log1p", "isotropic-leaky-relu" or
-        "isotropic-relu".
+        The radial profile: "isotropic-tanh" or one of the other names in
+        ``isotropic.intrinsic.SCALES``.
     omega : str
         "absent" (0 for ever), "fixed" (a buffer) or "trainable". Stored as its logarithm, so it
         stays positive.

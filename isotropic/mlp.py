@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isotropic.affine import FORMS, PSI_KINDS, Affine, shape_in_state
+from isotropic.affine import FORMS as LAYERS
+from isotropic.affine import PSI_KINDS, Affine, shape_in_state
 from isotropic.intrinsic import OMEGA_KINDS, SCALES, RadialActivation
+from isotropic.modules import FORMS
+from isotropic.modules import activation as make_activation
 
-ELEMENTWISE: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky-relu": nn.LeakyReLU,
-}
+#: Names of the activations that act along axes of their own, whatever the network does.
+ELEMENTWISE = tuple(name for name, form in FORMS.items() if form.group != "O(n)")
 
 
 class MLP(nn.Module):
@@ -27,8 +27,8 @@ class MLP(nn.Module):
     widths : sequence of int
         Input, hidden and output widths; at least two numbers.
     activation : str
-        "isotropic-tanh", "isotropic-log1p", "isotropic-leaky-relu", "isotropic-relu"; or the
-        elementwise "tanh", "relu", "leaky-relu", whose widths cannot be adapted by rotation.
+        "isotropic-tanh" or another isotropic one of :func:`isotropic.activation`; or, for
+        comparison, an elementwise one ("tanh", "relu", ...), whose widths no rotation can adapt.
     omega : str
         Squared intrinsic length of every hidden layer: "absent", "fixed" or "trainable". "auto"
         is trainable for isotropic activations, absent for elementwise ones.
@@ -140,7 +140,7 @@ class MLP(nn.Module):
         Affine
             The new layer.
         """
-        return FORMS[form](before, after, self.psi_kind if index else "absent", **self._factory)
+        return LAYERS[form](before, after, self.psi_kind if index else "absent", **self._factory)
 
     def new_activation(self) -> nn.Module:
         """Make one activation of this network's kind.
@@ -151,7 +151,7 @@ class MLP(nn.Module):
             A radial or an elementwise activation.
         """
         if not self.is_isotropic:
-            return ELEMENTWISE[self.activation]()
+            return make_activation(self.activation)
         return RadialActivation(
             self.activation,
             omega=self.omega_kind,
