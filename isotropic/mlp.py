@@ -290,6 +290,8 @@ class MLP(nn.Module):
         del self.layers[len(entries) :]
         del self.activations[len(entries) - 1 :]
         del self.norms[len(entries) - 1 :]
+        # New modules start in training mode, whatever mode the network is in.
+        self.train(self.training)
 
     def extra_repr(self) -> str:
         """Widths and activation."""

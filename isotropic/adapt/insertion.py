@@ -92,3 +92,4 @@ def insert_layer(
     net.layers.insert(after + 1, new)
     net.activations.insert(after + 1, activation)
     net.norms.insert(after + 1, nn.Identity())
+    net.train(net.training)
