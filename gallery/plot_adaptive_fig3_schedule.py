@@ -163,15 +163,18 @@ for count, runs in results.items():
         w = np.array(r["widths"])
         pace = (w[-1] - w[-1 - quarter]) / quarter
         print(f"    start {w[0].tolist()} end {w[-1].tolist()}, neurons an epoch at the end {pace}")
-growing = {
-    count: sum(
-        bool((np.diff(np.array(r["widths"])[-quarter:, layer]) >= 5).all())
-        for r in runs
-        for layer in range(3)
+
+# A layer wider than its input by more than K holds neurons that can only carry constants.
+for count in ("neurons", "singular-values"):
+    wide, gains = 0, []
+    for r in results[count]:
+        w = np.array([[total, *row] for row in r["widths"]])
+        wide += int((w[-1, 1:] > w[-1, :-1] + 5).sum())
+        gains.append(int((w[-1, 1:] - w[:, 1:].min(0)).max()))
+    print(
+        f"{count}: {wide} of {3 * len(results[count])} layers end wider than their input and K; "
+        f"largest regrowth of a layer, run by run: {gains}"
     )
-    for count, runs in results.items()
-}
-print(f"layers that grew by K or more in every one of the last {quarter} epochs: {growing}")
 
 # %%
 # Widths over the schedule
