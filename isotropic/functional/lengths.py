@@ -236,7 +236,7 @@ def isotropic_softplus(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     """Apply softplus to each vector's length: ``f(x) = softplus(m)/m x``.
 
     Equivariant under O(n). Discontinuous at zero without intrinsic length: short vectors come out
-    with length log 2, and zero as zero (so do lengths whose slopes overflow: below 3e-8 in float32).
+    with length log 2, and zero as zero (in float32 all below 3e-8, where the slopes overflow).
 
     Parameters
     ----------

@@ -1,0 +1,120 @@
+"""Initialisers as data: what they draw and which rotations leave their distribution alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+Fill = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Initialiser:
+    """A distribution of weight matrices.
+
+    Parameters
+    ----------
+    name : str
+        What :func:`initialise` calls it.
+    fill : callable
+        Fills a matrix in place from a generator.
+    left, right : str
+        The largest group G with ``p(R W) = p(W)``, or ``p(W R) = p(W)``, for all R in G: ``"O(n)"``
+        or ``"B_n"``.
+
+    Notes
+    -----
+    Adaptive topologies, Eqn 2.
+    """
+
+    name: str
+    fill: Fill
+    left: str
+    right: str
+
+
+def _standard(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    return nn.init.normal_(weight, generator=generator)
+
+
+def _he_normal(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    return nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[1]), generator=generator)
+
+
+def _haar(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    return nn.init.orthogonal_(weight, generator=generator)
+
+
+def _xavier_normal(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    return nn.init.xavier_normal_(weight, generator=generator)
+
+
+def _xavier_uniform(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    return nn.init.xavier_uniform_(weight, generator=generator)
+
+
+#: Every initialiser by its name. Only the uniform one singles the axes out.
+INITIALISERS: dict[str, Initialiser] = {
+    item.name: item
+    for item in (
+        Initialiser("normal", _standard, "O(n)", "O(n)"),
+        Initialiser("xavier-normal", _xavier_normal, "O(n)", "O(n)"),
+        Initialiser("he-normal", _he_normal, "O(n)", "O(n)"),
+        Initialiser("haar", _haar, "O(n)", "O(n)"),
+        Initialiser("xavier-uniform", _xavier_uniform, "B_n", "B_n"),
+    )
+}
+
+
+@torch.no_grad()
+def initialise(
+    module: nn.Module, name: str = "xavier-normal", generator: torch.Generator | None = None
+) -> nn.Module:
+    """Draw the weights of every linear layer in a module anew, and set its biases to zero.
+
+    Parameters
+    ----------
+    module : Module
+        A network, or one layer.
+    name : str, default "xavier-normal"
+        One of the names in ``isotropic.initialisers.INITIALISERS``; "haar" draws (semi-)orthogonal
+        matrices.
+    generator : torch.Generator, optional
+        Where they are drawn from, layer by layer.
+
+    Returns
+    -------
+    Module
+        The same module.
+
+    Raises
+    ------
+    ValueError
+        No initialiser has that name.
+
+    Notes
+    -----
+    Gains: an isotropic tanh maps vectors of any width n, whose length is about sqrt n, to length
+    about 1. No gain preserves the mean square through it, and none is applied here.
+
+    Examples
+    --------
+    >>> layer = initialise(nn.Linear(4, 4), "haar", torch.Generator().manual_seed(0))
+    >>> torch.allclose(layer.weight @ layer.weight.T, torch.eye(4), atol=1e-6)
+    True
+    """
+    if name not in INITIALISERS:
+        near = get_close_matches(name, INITIALISERS, n=2)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "choose one of them"
+        raise ValueError(f"name must be one of {', '.join(INITIALISERS)}, got {name!r}: {hint}")
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            INITIALISERS[name].fill(layer.weight, generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return module
