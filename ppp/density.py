@@ -6,6 +6,7 @@ cost depends on neither the number of hits nor the number of samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,8 @@ import numpy as np
 #: The image reaches this factor beyond the quantile of the radii.
 MARGIN = 1.05
 QUANTILE = 0.999
+#: But never farther than this many medians: heavy tails would leave the rest a dot.
+MEDIANS = 4.0
 #: The default width of a Gaussian, as a fraction of the extent.
 SIGMA = 1 / 100
 #: The narrowest Gaussian, in bins or pixels: at 0.63 the ripple of the lattice,
@@ -116,7 +119,7 @@ def error_bound(sigma: float, width: float) -> float:
         Standard deviation of the Gaussian and width of a bin, in the same units.
     """
     narrow = sigma**2 - width**2 / 12
-    return (sigma**2 / narrow - 1.0) + float(np.exp(-0.5)) * width / (np.sqrt(2.0) * sigma)
+    return (sigma**2 / narrow - 1.0) + math.exp(-0.5) * width / (math.sqrt(2.0) * sigma)
 
 
 def density(
@@ -215,9 +218,10 @@ class _Grid:
 def window(tallies: Iterable[Gridded], size: int = 512, extent: float | None = None) -> Window:
     """Choose one extent and one width for all images of a figure's row.
 
-    The extent is 1.05 times the 99.9th percentile of the hits' radii over all tallies; hits beyond
-    a grid count as farthest out. Without hits it is a quarter of the grid, about where the norms
-    of the samples end. Sigma is a hundredth of the extent, or what the coarsest grid and the pixels
+    The extent is 1.05 times the 99.9th percentile of the hits' radii over all tallies, hits beyond
+    a grid counting as farthest out, but at most four times their median: one heavy tail would
+    leave everything else a dot. Without hits it is a quarter of the grid, about where the norms of
+    the samples end. Sigma is a hundredth of the extent, or what the coarsest grid and the pixels
     can carry.
 
     Parameters
@@ -263,10 +267,11 @@ def _extent(tallies: list[Gridded]) -> float:
     if total == 0:
         return widest / 4
     order = np.argsort(radius, kind="stable")
-    reached = np.searchsorted(np.cumsum(count[order]), QUANTILE * total)
-    if reached == radius.size:
-        return widest
-    return min(MARGIN * float(radius[order[reached]]), widest)
+    heights = np.cumsum(count[order])
+    middle, reached = np.searchsorted(heights, [0.5 * total, QUANTILE * total])
+    quantile = widest if reached == radius.size else MARGIN * float(radius[order[reached]])
+    heavy = widest if middle == radius.size else MEDIANS * float(radius[order[middle]])
+    return min(quantile, heavy, widest)
 
 
 def thin(grid: np.ndarray, power: float = 0.9, seed: int = 0) -> np.ndarray:

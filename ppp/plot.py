@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ppp.density import window
 from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
-from ppp.plot_panels import (
-    FAINT,
-    INK,
-    View,
-    ceiling,
-    check_scale,
-    count,
-    densities,
-    draw,
-    full,
-    null_views,
-    setting,
-    tallied,
-    view,
-)
+from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
+from ppp.views import View, densities, null_views, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +83,7 @@ def plot_density(
     heading = "Density of kept samples" if title is None else title
     ax.set_title(heading, loc="left", fontsize=12, color=INK, pad=34)
     ax.annotate(
-        f"{setting([one])}\n{tallied(one)}",
+        f"{setting([one])}\n{tallied(one, image.extent)}",
         (0, 1),
         (0, 6),
         xycoords="axes fraction",

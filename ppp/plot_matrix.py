@@ -7,16 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ppp.density import Density, window
-from ppp.plot_panels import (
-    FAINT,
-    INK,
-    View,
-    ceiling,
-    densities,
-    draw,
-    setting,
-    short,
-)
+from ppp.plot_panels import FAINT, INK, ceiling, draw, setting, short
+from ppp.views import View, densities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +102,8 @@ def small(ax: Axes, one: View, image: Density, top: float) -> Any:
     """Draw one panel with its counts below it; return the image artist."""
     artist = draw(ax, one, image, top, brief=True)
     ax.set(xticks=[], yticks=[])
-    beyond = f"  (+{short(one.outside)} beyond)" if one.outside else ""
+    unseen = one.beyond(image.extent)
+    beyond = f",  {short(unseen)} out" if unseen else ""
     ax.set_xlabel(f"{short(one.hits)} / {short(one.expected)}{beyond}")
     ax.xaxis.label.set(fontsize=8, color=FAINT)
     ax.xaxis.labelpad = 2
@@ -145,7 +138,7 @@ def close(
     """Write the figure's title above and its key below."""
     key = [
         *first,
-        "numbers at a panel: hits / expected under isotropy",
+        "numbers at a panel: hits / expected under isotropy, hits out of the picture",
         SCALE_WORDS[scale],
         "bars: hits per unit area",
     ]

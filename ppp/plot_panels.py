@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppp.density import Density, Window, density, thin, window
+from ppp.density import Density
+from ppp.views import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ppp.planes import Planes
-    from ppp.result import PPPResult
-    from ppp.tally import Tally
 
 #: Perceptually uniform, with black for "nothing there".
 COLOURS = "magma"
@@ -26,59 +24,6 @@ SPREAD = 5.0
 INK, FAINT, PAPER = "#1b1b1f", "#6b6b76", "#f4f0ea"
 #: A thin space between thousands.
 THIN_SPACE = "\u2009"
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """One tally as its planes read it: the hits in the grid, and what isotropy would give."""
-
-    grid: np.ndarray
-    half_width: float
-    hits: int
-    outside: int
-    expected: float
-    valid: int
-    dropped: int
-    epsilon: float
-    planes: Planes
-
-    def thinned(self, seed: int = 0) -> View:
-        """Return the view with a random N**0.9 of its N hits, as the paper draws them."""
-        return replace(self, grid=thin(self.grid, seed=seed))
-
-
-def view(result: PPPResult) -> View:
-    """Return what there is to see of a result."""
-    return _read(result.tally, result.planes, result.expected)
-
-
-def null_views(result: PPPResult) -> list[View]:
-    """Return the same for each full draw of the result's null; none is made here."""
-    share = result.expected / max(result.tally.valid, 1)
-    return [_read(tally, result.planes, share * tally.valid) for tally in result.drawn]
-
-
-def _read(tally: Tally, planes: Planes, expected: float) -> View:
-    grid = tally.image()
-    hits = int(tally.hits) * (2 if planes.ordered else 1)
-    return View(
-        grid=grid,
-        half_width=tally.half_width,
-        hits=hits,
-        outside=hits - int(grid.sum(dtype=np.int64)),
-        expected=float(expected),
-        valid=int(tally.valid),
-        dropped=int(tally.rows - tally.valid),
-        epsilon=float(tally.rule.epsilon),
-        planes=planes,
-    )
-
-
-def densities(views: Iterable[View], size: int, shown: Window | None = None) -> list[Density]:
-    """Return one image a view, all with the same extent and Gaussians."""
-    views = list(views)
-    shown = window(views, size) if shown is None else shown
-    return [density(v.grid, v.half_width, size, shown.extent, shown.sigma) for v in views]
 
 
 def ceiling(images: Iterable[np.ndarray], scale: str) -> float:
@@ -169,12 +114,12 @@ def setting(views: Sequence[View]) -> str:
     )
 
 
-def tallied(one: View) -> str:
+def tallied(one: View, extent: float) -> str:
     """Say how many hits were kept, how many isotropy would keep, and what is not shown."""
     words = "hit" if one.hits == 1 else "hits"
     text = f"{count(one.hits)} {words},  {count(one.expected)} expected under isotropy"
-    if one.outside:
-        text += f",  {count(one.outside)} beyond the grid"
+    if unseen := one.beyond(extent):
+        text += f",  {count(unseen)} beyond the picture"
     if one.dropped:
         text += f",  {count(one.dropped)} zero or non-finite rows left out"
     return text

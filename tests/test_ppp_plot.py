@@ -11,7 +11,8 @@ from matplotlib.image import AxesImage
 
 import ppp
 from ppp.density import density
-from ppp.plot_panels import SPREAD, THIN_SPACE, count, decimal, short, span, view
+from ppp.plot_panels import SPREAD, THIN_SPACE, count, decimal, short, span
+from ppp.views import view
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +107,12 @@ def test_hits_beyond_the_grid_and_rows_left_out_are_stated():
     x[-3, 0] = 1e6
     result = ppp.project(x, null=None, epsilon=0.75)
     assert result.tally.outside == 7
-    text = words(ppp.plot_density(result, size=16).figure)
-    assert "7 beyond the grid" in text
+    assert "7 beyond the picture" in words(ppp.plot_density(result, size=16, extent=60.0).figure)
+    w = ppp.points(x, epsilon=0.75).w
+    text = words(ppp.plot_density(result, size=16, extent=4.0).figure)
+    unseen = int((np.abs(w) >= 4.0).any(axis=1).sum())
+    assert unseen > 100
+    assert f"{count(unseen)} beyond the picture".replace(THIN_SPACE, " ") in text
     assert "2 zero or non-finite rows left out" in text
 
 
