@@ -109,7 +109,5 @@ class LayerAnalysis:
 def _version() -> str:
     try:
         return version("privileged-planes")
-    except PackageNotFoundError:  # a source tree that was not installed
-        from hooks import __version__
-
-        return __version__
+    except PackageNotFoundError:
+        return "source tree, not installed"

@@ -32,9 +32,16 @@ LEAVES = {"cli.py", "report.py"}
 
 
 def imports(path):
-    """Top-level names of all modules a file imports, wherever in the file, with the full name."""
+    """Full names of all modules a file imports when it runs, wherever in the file."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    typing = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in set(ast.walk(tree)) - typing:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
