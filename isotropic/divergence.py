@@ -1,0 +1,93 @@
+"""The affine divergence of a network's layers: how unequally updates weigh their inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class AffineDivergence:
+    """Statistics of the factor ``||x||^2 + 1`` over the inputs of one affine layer.
+
+    Parameters
+    ----------
+    layer : str
+        Its name.
+    mean, variance : float
+        Of the factor over all vectors that entered the layer.
+    """
+
+    layer: str
+    mean: float
+    variance: float
+
+    @property
+    def relative(self) -> float:
+        """Standard deviation over mean: what no learning rate can make up for."""
+        return self.variance**0.5 / self.mean
+
+
+@torch.no_grad()
+def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergence]:
+    """Measure the affine divergence of every ``torch.nn.Linear`` in a model.
+
+    Parameters
+    ----------
+    model : Module
+        Left as it was; it runs in evaluation mode.
+    *inputs : tensor
+        What the model is called with.
+
+    Returns
+    -------
+    list of AffineDivergence
+        In the order in which the layers are called.
+
+    Raises
+    ------
+    ValueError
+        No linear layer was called.
+
+    Notes
+    -----
+    Emergence of quantised representations, App. C.2.1: Var(||x||^2 + 1). A layer that is called
+    several times is measured over all its calls.
+
+    Examples
+    --------
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    >>> first, second = affine_divergence(net, torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
+    >>> first
+    AffineDivergence(layer='0', mean=3.5, variance=2.25)
+    """
+    factors: dict[str, list[Tensor]] = {}
+    handles = []
+
+    def keep(name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            rows = args[0].flatten(0, -2).double()
+            factors.setdefault(name, []).append(rows.square().sum(-1) + 1)
+
+        return hook
+
+    modes = {module: module.training for module in model.modules()}
+    try:
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear):
+                handles.append(module.register_forward_pre_hook(keep(name)))
+        model.eval()(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
+    if not factors:
+        raise ValueError("model must call at least one torch.nn.Linear, but none was called")
+    return [
+        AffineDivergence(name, float(joined.mean()), float(joined.var(correction=0)))
+        for name, joined in ((name, torch.cat(parts)) for name, parts in factors.items())
+    ]
