@@ -1,0 +1,203 @@
+"""Interrupted captures: go on, keep what is there, join, check."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import hooks
+
+X = torch.randn(9000, 6, generator=torch.Generator().manual_seed(1))
+Y = torch.arange(9000) % 7
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
+def loader(stop=None, shuffle=False, wrap=lambda d: d):
+    """Batches of 500, ended by a KeyboardInterrupt before batch `stop`."""
+    batches = DataLoader(wrap(TensorDataset(X, Y)), 500, shuffle=shuffle)
+    return batches if stop is None else Breaks(batches, stop)
+
+
+class Breaks:
+    def __init__(self, batches, stop):
+        self.batches, self.stop = batches, stop
+        self.dataset, self.sampler, self.batch_size = batches.dataset, batches.sampler, 500
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        for number, batch in enumerate(self.batches):
+            if number == self.stop:
+                raise KeyboardInterrupt
+            yield batch
+
+
+def record(*args, **options):
+    return hooks.record(*args, progress=False, **options)
+
+
+def interrupt(model, path, stop=11, layers="*", **options):
+    with pytest.raises(KeyboardInterrupt):
+        record(model, loader(stop), layers, path, **options)
+    assert not path.exists()
+
+
+def same(store, other):
+    assert store.keys == other.keys
+    for snapshot, name in store.keys:
+        a, b = store[name, snapshot], other[name, snapshot]
+        assert torch.equal(a.rows(), b.rows())
+        assert (a.sample == b.sample).all()
+        assert (a.block_offsets == b.block_offsets).all()
+    assert (store.samples == other.samples).all()
+    assert (store.labels == other.labels).all()
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+@pytest.mark.parametrize("stop", [1, 5, 11, 17])
+def test_a_resumed_store_is_the_uninterrupted_one(model, tmp_path, target, stop):
+    whole = record(model, loader(), "*", tmp_path / "whole.h5")
+    path = tmp_path / target
+    interrupt(model, path, stop)
+    same(record(model, loader(), "*", path, resume=True), whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([target, "whole.h5"])
+
+
+def test_an_interrupted_store_can_be_interrupted_again(model, tmp_path):
+    whole = record(model, loader(), "*", tmp_path / "whole.h5")
+    path = tmp_path / "a.h5"
+    interrupt(model, path, 6)
+    interrupt(model, path, 12, resume=True)
+    interrupt(model, path, 12, resume=True)
+    same(record(model, loader(), "*", path, resume=True), whole)
+
+
+class Counting(nn.Module):
+    runs = 0
+
+    def forward(self, x):
+        type(self).runs += 1
+        return x
+
+
+def test_what_is_there_is_not_run_again(model, tmp_path):
+    model = nn.Sequential(model, Counting())
+    interrupt(model, tmp_path / "a.h5", 11, ["1"])
+    Counting.runs = 0
+    record(model, loader(), ["1"], tmp_path / "a.h5", resume=True)
+    # 5500 inputs had come, 4096 of them in committed blocks: batches 8 to 17 are left
+    assert Counting.runs == 10
+
+
+def test_snapshots_that_are_there_are_not_captured_again(model, tmp_path):
+    path = tmp_path / "run.h5"
+
+    def run(keys, stop=None, **options):
+        with hooks.Recorder(path, **options) as recorder:
+            for number, key in enumerate(keys):
+                with torch.no_grad():
+                    model[0].weight.fill_(number)
+                batches = loader(stop if number == len(keys) - 1 else None)
+                recorder.record(model, batches, ["0"], snapshot=key, attrs={"epoch": number})
+
+    with pytest.raises(KeyboardInterrupt):
+        run(["a", "b", "c"], stop=9)
+    left = hooks.ActivationStore(tmp_path / "run.h5.partial", incomplete=True)
+    assert list(left.snapshots) == ["a", "b", "c"]
+    assert len(left["0", "b"]) == 9000
+    run(["a", "b", "c", "d"], resume=True)
+    store = hooks.ActivationStore(path)
+    assert list(store.snapshots) == ["a", "b", "c", "d"]
+    assert all(len(store["0", key]) == 9000 for key in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda m: {"model": nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))},
+            "weights",
+        ),
+        (lambda m: {"layers": ["0", "1"]}, "other layers"),
+        (lambda m: {"rule": hooks.RowRule(seed=4)}, "rule"),
+        (lambda m: {"dtype": "float64"}, "dtype"),
+        (lambda m: {"eval_mode": False}, "eval_mode"),
+        (
+            lambda m: {"loader": DataLoader(TensorDataset(X[:8000], Y[:8000]), 500)},
+            "data: .*9000.* then, .*8000.* now",
+        ),
+        (lambda m: {"loader": DataLoader(TensorDataset(X + 1, Y), 500)}, "data"),
+    ],
+)
+def test_another_capture_is_refused_with_what_differs(model, tmp_path, change, message):
+    path = tmp_path / "a.h5"
+    interrupt(model, path)
+    options = {"model": model, "loader": loader(), "layers": "*", **change(model)}
+    with pytest.raises(hooks.StoreError, match=message):
+        record(
+            options.pop("model"),
+            options.pop("loader"),
+            options.pop("layers"),
+            path,
+            resume=True,
+            **options,
+        )
+    assert not path.exists()
+    same_again = record(model, loader(), "*", path, resume=True)
+    assert len(same_again["0"]) == 9000
+
+
+def test_a_shuffled_capture_goes_on_by_index_or_not_at_all(model, tmp_path):
+    for wrap in (lambda d: d, hooks.indexed):
+        path = tmp_path / f"{wrap.__name__.strip('<>')}.h5"
+        with pytest.raises(KeyboardInterrupt):
+            record(model, Breaks(loader(shuffle=True, wrap=wrap), 11), ["0"], path)
+        if wrap is hooks.indexed:
+            store = record(model, loader(shuffle=True, wrap=wrap), ["0"], path, resume=True)
+            assert sorted(store["0"].sample) == list(range(9000))
+            with torch.no_grad():
+                assert torch.allclose(store["0"].rows(), model[0](X)[store["0"].sample], atol=1e-5)
+            assert (store["0"].label == Y.numpy()[store["0"].sample]).all()
+        else:
+            with pytest.raises(hooks.StoreError, match="resumed from a shuffling loader"):
+                record(model, loader(shuffle=True), ["0"], path, resume=True)
+
+
+def test_an_unfinished_capture_is_in_the_way_until_told(model, tmp_path):
+    path = tmp_path / "a.h5"
+    interrupt(model, path)
+    with pytest.raises(hooks.StoreError, match="go on with resume=True, keep what it has"):
+        record(model, loader(), "*", path)
+    assert record(model, loader(), ["0"], path, overwrite=True).layers == ["0"]
+
+
+def test_a_stream_that_is_left_early_makes_no_store(model, tmp_path):
+    path = tmp_path / "a.h5"
+    with (
+        pytest.raises(hooks.StoreError, match="was left before its end"),
+        hooks.Recorder(path) as r,
+    ):
+        next(r.stream(model, loader(), "0"))
+    assert not path.exists()
+
+
+def test_two_writers_at_one_path(model, tmp_path):
+    path = tmp_path / "a.h5"
+    with hooks.Recorder(path) as recorder:
+        recorder.record(model, loader(), "0")
+        for options in ({}, {"overwrite": True}, {"resume": True}):
+            with pytest.raises(hooks.StoreError, match=f"another recorder .process {os.getpid()}"):
+                record(model, loader(), "0", path, **options)
+        with pytest.raises(hooks.StoreError, match="another recorder"):
+            hooks.recover(path)
+    assert len(hooks.ActivationStore(path)["0"]) == 9000
