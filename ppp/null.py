@@ -118,8 +118,6 @@ class _Counter:
         self.sample, self.label, self.kind, self.seed = sample, label, kind, seed
         # Angles and planes are wanted, the picture is not: the smallest grid there is.
         self.rule = replace(rule, bins=4)
-        self.data = rows
-        self.prepared = self._prepare(rows)
         self.shaped = shapes and planes.unordered <= SHAPED
         self.draw = prepare(rows, planes, kind)
         self.observation, self.seconds = self._timed(rows, planes)
@@ -128,17 +126,11 @@ class _Counter:
     def count(self, rows: np.ndarray, planes: Planes) -> Tally:
         """Count rows in place of the observed ones; generated rows may be fewer."""
         counter = PlaneCounter(planes, self.rule, detailed=self.shaped)
-        # The tested rows are prepared once; their coordinates are another frame's every time.
-        known = self.prepared if rows is self.data else self._prepare(rows)
-        for block in known:
-            pieces = [replace(piece, memo={}) for piece in block.pieces]
-            counter.append(replace(block, pieces=pieces))
-        return counter.finish()
-
-    def _prepare(self, rows: np.ndarray) -> list[Prepared]:
         sample = None if self.sample is None else self.sample[: len(rows)]
         label = None if self.label is None else self.label[: len(rows)]
-        return [Prepared.of(block) for block in ArrayBlocks(rows, sample, label).blocks()]
+        for block in ArrayBlocks(rows, sample, label).blocks():
+            counter.append(Prepared.of(block))
+        return counter.finish()
 
     def sums(self, tally: Tally) -> tuple[Array, Array]:
         """Moments by the observation's classes, and shape statistics."""

@@ -54,12 +54,19 @@ class Geometry(NamedTuple):
 
     @classmethod
     def of(cls, planes: Planes, rule: Rule) -> Geometry:
-        """Read the numbers off a set of planes and a rule."""
-        return cls(planes.frame.n, planes.frame.m, planes.unordered, rule.epsilon)
+        """Read the numbers off a set of planes and a rule.
+
+        Under a rule of distance what isotropy expects depends on the rows' norms: epsilon is then
+        NaN, and so is `expected`.
+        """
+        epsilon = rule.epsilon if rule.distance is None else float("nan")
+        return cls(planes.frame.n, planes.frame.m, planes.unordered, epsilon)
 
     @property
     def expected(self) -> float:
         """Hits that isotropy expects of one row, over all planes."""
+        if np.isnan(self.epsilon):
+            return float("nan")
         return self.planes * retention(self.n, self.epsilon)
 
     def scale(self, name: str) -> float:
@@ -67,7 +74,8 @@ class Geometry(NamedTuple):
         if name == "kappa":
             return self.n * (self.n + 2) / (3.0 * self.m)
         if name == "log_q":
-            return 1.0 / self.expected if self.expected > 0 else float("nan")
+            # Without an expectation the hits of a row still rank observation and draws.
+            return 1.0 / self.expected if self.expected > 0 else 1.0
         return 1.0
 
 
@@ -275,15 +283,18 @@ def undefined(name: str, sums: Array, geometry: Geometry) -> str:
         return "no row is finite and non-zero"
     if name == "kappa":
         return ""
+    if name == "log_q" and np.isnan(geometry.expected):
+        return "no closed form is known for the rule of distance"
     if name == "log_q" and geometry.expected == 0:
         return f"isotropy expects no hit at epsilon = {geometry.epsilon:g}"
     top, bottom = RATIOS[name]
     needed = top if name == "log_q" else bottom
     if sums[COLUMN[needed]] == 0:
-        expected = rows * geometry.expected
+        if np.isnan(geometry.expected):
+            return "no sample passes"
         return (
             f"no sample passes at epsilon = {geometry.epsilon:g}; "
-            f"{expected:.3g} hits expected under isotropy"
+            f"{rows * geometry.expected:.3g} hits expected under isotropy"
         )
     return ""
 

@@ -115,7 +115,7 @@ def judge(
     'aligned'
     """
     combined = statistics["combined"].p
-    notes = invisible(planes.frame, rule.epsilon, rows)
+    notes = () if rule.distance is not None else invisible(planes.frame, rule.epsilon, rows)
     if nulls.kind not in ("rotation", *REJECTED):
         text = f"The {nulls.kind} control is for pictures: no test is made against it."
         return Verdict("undefined", text, alpha, notes)

@@ -222,6 +222,19 @@ def test_no_valid_row_and_epsilon_one_are_undefined_in_words():
     assert found["a4"].value == 1
 
 
+def test_a_rule_of_distance_has_no_expectation_but_is_tested_by_rank():
+    rule = Rule(0.75, distance=0.4)
+    x = np.random.default_rng(12).laplace(size=(600, 6))
+    tally, planes = of(x, rule=rule)
+    found = statistics.evaluate(tally, planes, rule)
+    assert found["log_q"].note == (
+        "undefined, because no closed form is known for the rule of distance"
+    )
+    nulls = run_nulls(x, None, None, planes, rule, repeats=19)
+    assert statistics.against(found, nulls)["log_q"].p == pytest.approx(0.1)
+    assert found["a4"].value is not None
+
+
 def test_the_sign_of_a4_is_marked_where_it_cannot_be_read():
     x = np.random.default_rng(10).laplace(size=(300, 6))
     for epsilon, marked in ((0.7, True), (math.sqrt(0.5), True), (0.72, False)):

@@ -1,0 +1,112 @@
+"""Preprocessing: what each step does, what is recorded, and that the null meets it too."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppp.frame import haar_rotation
+from ppp.preprocessing import PreprocessedBlocks, Preprocessing, check_steps
+from ppp.streams import ArrayBlocks
+
+
+def fitted(x, *steps):
+    return Preprocessing.fit(x, steps)
+
+
+def skewed(seed=0, rows=300, n=6):
+    rng = np.random.default_rng(seed)
+    return rng.laplace(size=(rows, n)) * np.arange(1, n + 1) + rng.standard_normal(n) * 5
+
+
+def test_centre_and_scale_are_those_of_the_paper():
+    x = skewed()
+    x[:, 2] = 7.0  # constant: divided by one
+    out = fitted(x, "centre", "scale").apply(x)
+    expected = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1)
+    np.testing.assert_allclose(out, expected, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10**6), offset=st.sampled_from([0.0, 1e6]))
+@settings(max_examples=15, deadline=None)
+def test_whitened_rows_have_unit_covariance_and_axes_that_move_least(seed, offset):
+    x = skewed(seed) + offset
+    step = fitted(x, "whiten")
+    out = step.apply(x)
+    np.testing.assert_allclose(np.cov(out.T, bias=True), np.eye(6), atol=1e-6)
+    matrix = step.fitted[0].matrix
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
+    assert np.linalg.eigvalsh(matrix).min() > 0
+
+
+def test_whitening_of_rank_deficient_rows_stays_in_their_span():
+    rng = np.random.default_rng(1)
+    basis = rng.standard_normal((2, 6))
+    x = rng.laplace(size=(300, 2)) @ basis
+    out = fitted(x, "whiten").apply(x)
+    assert np.linalg.matrix_rank(out, tol=1e-6) == 2
+    np.testing.assert_allclose(np.linalg.eigvalsh(np.cov(out.T, bias=True))[-2:], 1, atol=1e-6)
+
+
+def test_centring_and_whitening_commute_with_rotations_and_scaling_does_not():
+    x, q = skewed(2), haar_rotation(6, 3)
+    for steps, commutes in ((("centre",), True), (("whiten",), True), (("scale",), False)):
+        before = Preprocessing.fit(x @ q, steps).apply(x @ q)
+        after = Preprocessing.fit(x, steps).apply(x) @ q
+        assert np.allclose(before, after, atol=1e-6) == commutes
+
+
+def test_outlier_units_are_dropped_or_clipped_and_recorded():
+    x = np.random.default_rng(3).standard_normal((400, 8))
+    x[:, 5] *= 50
+    dropped = fitted(x, "drop-outliers", "centre")
+    assert dropped.record == {"steps": ["drop-outliers", "centre"], "dropped": [5], "clipped": []}
+    assert dropped.apply(x).shape == (400, 7)
+    clipped = fitted(x, "clip-outliers")
+    out = clipped.apply(x)
+    assert clipped.record["clipped"] == [5]
+    others = np.delete(np.arange(8), 5)
+    np.testing.assert_array_equal(out[:, others], x[:, others])
+    limit = 6 * np.median(np.sqrt((x**2).mean(axis=0)))
+    assert np.abs(out[:, 5]).max() == pytest.approx(limit)
+
+
+def test_rows_that_are_zero_or_not_finite_stay_so_and_are_not_fitted():
+    x = skewed(4)
+    spoiled = np.vstack([x, np.zeros((5, 6)), np.full((2, 6), np.nan)])
+    a, b = fitted(x, "centre", "scale"), fitted(spoiled, "centre", "scale")
+    np.testing.assert_allclose(a.apply(x), b.apply(spoiled)[:300], atol=1e-9)
+    assert not b.apply(spoiled)[300:305].any()
+    assert np.isnan(b.apply(spoiled)[305:]).all()
+
+
+def test_blocks_are_changed_on_the_way():
+    x = skewed(5, rows=5000)
+    step = fitted(x, "drop-outliers", "centre")
+    stream = PreprocessedBlocks(ArrayBlocks(x), step)
+    assert stream.shape == (5000, 6)
+    np.testing.assert_array_equal(
+        np.vstack([block.rows for block in stream.blocks()]), step.apply(x)
+    )
+
+
+def test_nothing_is_done_when_nothing_is_asked():
+    x = skewed(6)
+    for none in (None, "none", ()):
+        np.testing.assert_array_equal(Preprocessing.fit(x, none).apply(x), x)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: check_steps("normalise"), "among none, drop-outliers, .*got 'normalise'"),
+        (lambda: check_steps(["centre", "centre"]), "every step once, got 'centre' twice"),
+        (lambda: check_steps(["centre", "drop-outliers"]), 'takes "drop-outliers" first'),
+        (lambda: fitted(iter([np.eye(3)]), "centre"), "give an array or a store layer"),
+        (lambda: fitted(np.zeros((4, 3)), "centre"), "at least one row that is finite"),
+        (lambda: fitted(np.ones((1, 3)), "whiten"), "whitening needs at least two rows, got 1"),
+    ],
+)
+def test_bad_input_is_answered_with_rule_and_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
