@@ -13,8 +13,10 @@ from threadpoolctl import threadpool_limits
 from ppp.controls import EXACT, check_kind, prepare
 from ppp.counting import PlaneCounter
 from ppp.draws import Nulls
+from ppp.frame import haar_rotation
 from ppp.planes import Planes
 from ppp.prepared import Prepared
+from ppp.preprocessing import EQUIVARIANT, Preprocessing
 from ppp.rule import Rule
 from ppp.scan import available_cores
 from ppp.shape import SHAPES, shape
@@ -41,6 +43,7 @@ def run_nulls(
     limit: int | None = None,
     workers: int | None = None,
     shapes: bool = True,
+    preprocessing: Preprocessing | None = None,
 ) -> Nulls:
     """Draw a null control K times on rows in memory.
 
@@ -66,6 +69,10 @@ def run_nulls(
         Draws made at a time; as many as cores by default. The result does not depend on it.
     shapes : bool
         Whether the draws also count angles and planes, for the shape statistics.
+    preprocessing : Preprocessing, optional
+        Steps that observation and draws go through alike, fitted anew to the tested rows and to
+        each draw of them; `rows` come as they were before. Only the choice of dropped units is
+        kept: p is given that choice.
 
     Returns
     -------
@@ -94,9 +101,12 @@ def run_nulls(
     if not (usable & np.any(rows != 0, axis=1)).any():
         raise ValueError("a null needs at least one row that is finite and not zero, got none")
     rows = rows[usable]
+    steps: tuple[str, ...] = ()
+    if preprocessing is not None:
+        rows, steps = preprocessing.without_dropped(rows)
     sample = None if sample is None else np.asarray(sample)[usable]
     label = None if label is None else np.asarray(label)[usable]
-    counter = _Counter(rows, sample, label, planes, rule, kind, seed, shapes)
+    counter = _Counter(rows, sample, label, planes, rule, kind, seed, shapes, steps)
     with threadpool_limits(limits=1, user_api="blas"):
         return counter.run(repeats, limit, workers or available_cores(), progress)
 
@@ -114,13 +124,22 @@ class _Counter:
         kind: str,
         seed: int,
         shapes: bool,
+        steps: tuple[str, ...],
     ) -> None:
         self.sample, self.label, self.kind, self.seed = sample, label, kind, seed
         # Angles and planes are wanted, the picture is not: the smallest grid there is.
         self.rule = replace(rule, bins=4)
         self.shaped = shapes and planes.unordered <= SHAPED
-        self.draw = prepare(rows, planes, kind)
-        self.observation, self.seconds = self._timed(rows, planes)
+        self.steps = steps
+        changed = self.change(rows)
+        if kind != "rotation" or not steps:
+            self.draw = prepare(rows, planes, kind)
+        elif set(steps) <= set(EQUIVARIANT):
+            self.draw, self.steps = prepare(changed, planes, kind), ()
+        else:
+            # A step that looks at single units must look at them in the turned frame too.
+            self.draw = lambda rng: (rows @ haar_rotation(rows.shape[1], rng), planes)
+        self.observation, self.seconds = self._timed(changed, planes)
         self.rows, self.planes = len(rows), planes
 
     def count(self, rows: np.ndarray, planes: Planes) -> Tally:
@@ -144,7 +163,12 @@ class _Counter:
 
     def one(self, index: int) -> tuple[Array, Array]:
         """Make and count draw number `index`."""
-        return self.sums(self.count(*self.draw(np.random.default_rng([self.seed, index]))))
+        rows, planes = self.draw(np.random.default_rng([self.seed, index]))
+        return self.sums(self.count(self.change(rows), planes))
+
+    def change(self, rows: np.ndarray) -> np.ndarray:
+        """Preprocess rows by steps fitted to themselves."""
+        return Preprocessing.fit(rows, self.steps).apply(rows) if self.steps else rows
 
     def run(self, repeats: int, limit: int | None, workers: int, progress: bool) -> Nulls:
         """Draw stage after stage and gather."""

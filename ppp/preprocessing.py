@@ -172,6 +172,14 @@ class Preprocessing:
         whole[~np.isfinite(x).all(axis=1)] = np.nan
         return whole
 
+    def without_dropped(self, rows: Any) -> tuple[Array, tuple[str, ...]]:
+        """Return rows without the dropped units, and the names of the steps still to do."""
+        x = np.asarray(rows, dtype=np.float64)
+        steps = tuple(each.step for each in self.fitted)
+        if steps[:1] == ("drop-outliers",):
+            return x[:, self.fitted[0].units], steps[1:]
+        return x, steps
+
 
 class PreprocessedBlocks:
     """Blocks of a stream, changed on the way.

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from ppp.frame import haar_rotation
+from ppp.frame import Frame, haar_rotation
+from ppp.null import run_nulls
+from ppp.planes import Planes
 from ppp.preprocessing import PreprocessedBlocks, Preprocessing, check_steps
+from ppp.rule import Rule
 from ppp.streams import ArrayBlocks
 
 
@@ -94,6 +98,49 @@ def test_nothing_is_done_when_nothing_is_asked():
     x = skewed(6)
     for none in (None, "none", ()):
         np.testing.assert_array_equal(Preprocessing.fit(x, none).apply(x), x)
+
+
+# --- the null meets the same steps -----------------------------------------------------------
+
+
+def standard(n):
+    return Planes.of(Frame.standard(n), "combination")
+
+
+def test_an_observation_is_preprocessed_before_it_is_counted():
+    x = skewed(7)
+    for steps in (("centre",), ("scale",), ("whiten",), ("centre", "scale")):
+        step = Preprocessing.fit(x, steps)
+        seen = run_nulls(x, None, None, standard(6), Rule(0.7), repeats=1, preprocessing=step)
+        plain = run_nulls(step.apply(x), None, None, standard(6), Rule(0.7), repeats=1)
+        np.testing.assert_allclose(seen.observed_sums, plain.observed_sums, rtol=1e-9)
+
+
+def test_dropped_units_stay_dropped_in_every_draw():
+    x = np.random.default_rng(8).standard_normal((200, 8))
+    x[:, 5] *= 50
+    step = fitted(x, "drop-outliers")
+    seen = run_nulls(x, None, None, standard(7), Rule(0.7), repeats=2, preprocessing=step)
+    plain = run_nulls(np.delete(x, 5, 1), None, None, standard(7), Rule(0.7), repeats=2)
+    np.testing.assert_allclose(seen.sums, plain.sums, rtol=1e-9)
+
+
+def test_scaling_alone_is_no_alignment_because_the_null_is_scaled_alike():
+    # Scaling gives equal variances in the frame it looks at: a null without it would reject.
+    rejected = {"alike": 0, "observation only": 0}
+    spread = np.diag([6.0, 1, 1, 1, 1, 1])
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((150, 6)) @ spread @ haar_rotation(6, rng)
+        step = fitted(x, "scale")
+        for name, rows, given_ in (("alike", x, step), ("observation only", step.apply(x), None)):
+            nulls = run_nulls(
+                rows, None, None, standard(6), Rule(0.6), repeats=19, seed=seed,
+                preprocessing=given_, shapes=False,
+            )  # fmt: skip
+            rejected[name] += nulls.p("kappa") <= 0.1
+    assert stats.binomtest(rejected["alike"], 60, 0.1).pvalue > 1e-3
+    assert stats.binomtest(rejected["observation only"], 60, 0.1, "greater").pvalue < 1e-4
 
 
 @pytest.mark.parametrize(
