@@ -7,6 +7,7 @@ import torch
 from test_adapt_mlp import D, filled
 
 from isotropic import adapt
+from isotropic.optim import EquivariantAdam
 
 X = torch.randn(40, 5, dtype=D, generator=torch.Generator().manual_seed(9))
 Y = torch.randint(0, 3, (40,), generator=torch.Generator().manual_seed(10))
@@ -60,6 +61,10 @@ ADAM = {
 @pytest.mark.parametrize("name", SGD)
 def test_sgd_trajectories_do_not_notice_a_rotation(name):
     assert drift(SGD[name], svd) < 1e-12
+
+
+def test_the_equivariant_adam_does_not_notice_a_rotation_either():
+    assert drift(lambda net: EquivariantAdam(net.parameters(), lr=0.01), svd) < 1e-12
 
 
 def test_momentum_left_behind_would_be_noticed():

@@ -136,7 +136,8 @@ class NeuroAdapter:
         chosen = range(self.model.depth - 1) if layers is None else layers
         indices = {require_layer(self.model, layer) for layer in chosen}
         for layer in indices:
-            require_resizable(self.model, layer, 1)
+            for change in (1, -1):
+                require_resizable(self.model, layer, change)
         self.layers = tuple(sorted(indices, reverse=True))
         self.optimiser = optimiser
         self.threshold = threshold

@@ -10,7 +10,7 @@ from torch import nn
 from isotropic.adapt.states import require_known, require_owned
 from isotropic.mlp import MLP
 
-# Normalisers through which a rotation of the hidden space passes exactly declare it themselves.
+# Normalisers that a rotation passes say so by their group; these are torch's own that it does not.
 _REASONS: tuple[tuple[type[nn.Module], str], ...] = (
     (
         nn.LayerNorm,
@@ -156,23 +156,27 @@ def require_rotatable(norm: nn.Module, approximate: bool = False) -> None:
     --------
     >>> require_rotatable(nn.Identity())
     """
-    if isinstance(norm, nn.Identity) or hasattr(norm, "rotate_"):
+    group = getattr(norm, "group", None)
+    if isinstance(norm, nn.Identity) or group == "O(n)":
         return
     if isinstance(norm, nn.RMSNorm) and not norm.elementwise_affine:
         return
-    if isinstance(norm, nn.BatchNorm1d) and not norm.affine:
+    diagonal = group == "B_n" and hasattr(norm, "rotate")
+    if diagonal or (isinstance(norm, nn.BatchNorm1d) and not norm.affine):
         if approximate:
             return
         raise ValueError(
-            "BatchNorm1d between the layers passes a rotation only approximately, as the diagonal "
-            "of a whitening: say approximate=True, or see adapt.diagonalise_covariance"
+            f"{type(norm).__name__} between the layers passes a rotation only approximately, as "
+            "the diagonal of a whitening: say approximate=True, or see "
+            "adapt.diagonalise_covariance"
         )
     for kind, reason in _REASONS:
         if isinstance(norm, kind):
             raise ValueError(f"{type(norm).__name__} between the layers: {reason}")
     raise ValueError(
-        f"{type(norm).__name__} between the layers is not known to commute with rotations: give "
-        "it a method rotate_(turn) that turns its statistics, if it does"
+        f"{type(norm).__name__} between the layers is not known to commute with rotations: if "
+        "it does, give it the attribute group = 'O(n)', and a method rotate(turn) that turns "
+        "what it holds"
     )
 
 
@@ -193,7 +197,7 @@ def turn_normaliser(norm: nn.Module, turn: torch.Tensor) -> None:
     >>> norm = nn.BatchNorm1d(2, affine=False)
     >>> turn_normaliser(norm, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
     """
-    rotate: Any = getattr(norm, "rotate_", None)
+    rotate: Any = getattr(norm, "rotate", None)
     if rotate is not None:
         rotate(turn)
     elif isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None:

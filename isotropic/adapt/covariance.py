@@ -9,6 +9,7 @@ from isotropic.adapt.checks import require_dense, require_isotropic, require_lay
 from isotropic.adapt.rotations import turn_hidden
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.mlp import MLP
+from isotropic.normalise import DiagonalBatchNorm
 
 
 @torch.no_grad()
@@ -47,8 +48,8 @@ def hidden_rows(net: MLP, layer: int, x: Tensor) -> Tensor:
     return found[0]
 
 
-def require_plain_batchnorm(net: MLP, layer: int) -> nn.BatchNorm1d:
-    """Refuse a hidden layer that is not followed by a parameterless BatchNorm.
+def running_statistics(net: MLP, layer: int) -> tuple[Tensor, Tensor, float]:
+    """Find mean, variances and epsilon of the parameterless BatchNorm behind a layer.
 
     Parameters
     ----------
@@ -59,28 +60,33 @@ def require_plain_batchnorm(net: MLP, layer: int) -> nn.BatchNorm1d:
 
     Returns
     -------
-    BatchNorm1d
-        The normaliser.
+    mean, variance : Tensor (m,)
+        The running statistics themselves, not copies.
+    eps : float
+        What is added to the variances.
 
     Raises
     ------
     ValueError
-        With the way out.
+        When there is no such BatchNorm; with the way out.
 
     Examples
     --------
     >>> net = MLP([3, 4, 2], normaliser=lambda n: nn.BatchNorm1d(n, affine=False))
-    >>> require_plain_batchnorm(net, 0)
-    BatchNorm1d(4, ...
+    >>> running_statistics(net, 0)[2]
+    1e-05
     """
     norm = net.norms[layer]
-    if not isinstance(norm, nn.BatchNorm1d) or norm.affine or norm.running_mean is None:
-        raise ValueError(
-            f"layer {layer} must be followed by a BatchNorm1d without gain (affine=False) that "
-            f"keeps running statistics, got {norm}: build the network with "
-            "normaliser=lambda n: nn.BatchNorm1d(n, affine=False)"
-        )
-    return norm
+    if isinstance(norm, DiagonalBatchNorm):
+        return norm.mean, norm.variance, norm.eps
+    plain = isinstance(norm, nn.BatchNorm1d) and not norm.affine
+    if plain and norm.running_mean is not None and norm.running_var is not None:
+        return norm.running_mean, norm.running_var, norm.eps
+    raise ValueError(
+        f"layer {layer} must be followed by a BatchNorm without gain that keeps running "
+        f"statistics, got {norm}: build the network with normaliser=DiagonalBatchNorm, or "
+        "normaliser=lambda n: nn.BatchNorm1d(n, affine=False)"
+    )
 
 
 @torch.no_grad()
@@ -132,7 +138,7 @@ def diagonalise_covariance(
     net = require_isotropic(net, optimizer)
     layer = require_layer(net, layer)
     require_dense(net, layer, layer + 1)
-    norm = require_plain_batchnorm(net, layer)
+    running_mean, running_variance, _ = running_statistics(net, layer)
     rows = hidden_rows(net, layer, x)
     rows = rows.to(work_dtype(rows))
     mean = rows.mean(0)
@@ -143,8 +149,6 @@ def diagonalise_covariance(
     variances = mean.new_zeros(rows.shape[1])
     variances[: len(values)] = values.square() / len(rows)
     turn_hidden(net, layer, turn, Carrier(optimizer))
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    norm.running_mean.copy_(turn @ mean)
-    norm.running_var.copy_(variances)
+    running_mean.copy_(turn @ mean)
+    running_variance.copy_(variances)
     return variances

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
-from isotropic.adapt.covariance import hidden_rows, require_plain_batchnorm
+from isotropic.adapt.covariance import hidden_rows, running_statistics
 from isotropic.adapt.rotations import turn_hidden
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.mlp import MLP
@@ -147,9 +147,8 @@ def find_components(net: nn.Module, layer: int, x: Tensor, seed: int = 0) -> tup
     """
     net = require_isotropic(net)
     layer = require_layer(net, layer)
-    norm = require_plain_batchnorm(net, layer)
+    mean, scale = _statistics(net, layer)
     rows = hidden_rows(net, layer, x)
-    mean, scale = _statistics(norm)
     white = (rows.to(mean) - mean) * scale
     covariance = white.T @ white / len(white)
     signal = covariance.diagonal() > _SIGNAL
@@ -213,7 +212,7 @@ def represent_components(net: nn.Module, layer: int, turn: Tensor, form: str = "
     require_dense(net, layer, layer + 1)
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
-    mean, scale = _statistics(require_plain_batchnorm(net, layer))
+    mean, scale = _statistics(net, layer)
     turn = turn.to(mean)
     twin = copy.deepcopy(net).eval()
     like = twin.layers[layer].weight
@@ -263,9 +262,8 @@ def watch_components(net: MLP, layer: int) -> Iterator[Any]:
         yield captured
 
 
-def _statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+def _statistics(net: MLP, layer: int) -> tuple[Tensor, Tensor]:
     """Return the running mean, and the factor ``1 / sqrt(variance + eps)``."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    work = work_dtype(norm.running_mean)
-    return norm.running_mean.to(work), (norm.running_var.to(work) + norm.eps).rsqrt()
+    mean, variance, eps = running_statistics(net, layer)
+    work = work_dtype(mean)
+    return mean.to(work), (variance.to(work) + eps).rsqrt()

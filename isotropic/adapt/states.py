@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isotropic.optim import EquivariantAdam
+
 # State tensors that transform like the parameter itself, and those that transform like its square.
 _RANK_ONE = {"momentum_buffer", "exp_avg"}
 _RANK_TWO = {"exp_avg_sq", "max_exp_avg_sq"}
@@ -16,6 +18,7 @@ _KNOWN: tuple[type[torch.optim.Optimizer], ...] = (
     torch.optim.SGD,
     torch.optim.Adam,
     torch.optim.AdamW,
+    EquivariantAdam,
 )
 
 
@@ -30,7 +33,7 @@ def require_known(optimizer: torch.optim.Optimizer | None) -> None:
     Raises
     ------
     TypeError
-        For anything but torch's own SGD, Adam and AdamW.
+        For anything but torch's own SGD, Adam and AdamW, and ours.
 
     Examples
     --------
@@ -51,7 +54,7 @@ class Carrier:
     Parameters
     ----------
     optimizer : Optimizer, optional
-        SGD (with or without momentum), Adam or AdamW (with or without amsgrad).
+        SGD (with or without momentum), Adam or AdamW (with or without amsgrad), EquivariantAdam.
 
     Notes
     -----
@@ -252,7 +255,8 @@ def _carried(
     first: Callable[[Tensor], Tensor],
     second: Callable[[Tensor], Tensor],
 ) -> Any:
-    if key in _UNCHANGED or entry is None:
+    # One second moment for a whole tensor, as EquivariantAdam keeps it, is the same in any basis.
+    if key in _UNCHANGED or entry is None or (key in _RANK_TWO and entry.dim() == 0):
         return entry
     if key in _RANK_ONE:
         rule = first

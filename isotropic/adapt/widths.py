@@ -13,6 +13,7 @@ from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import new_biases, new_columns
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.mlp import MLP
+from isotropic.normalise import L2Norm, MeanNorm
 
 CORRECTIONS = ("delete", "pseudo-inverse")
 
@@ -229,12 +230,15 @@ def require_resizable(net: MLP, layer: int, change: int) -> None:
     """
     require_dense(net, layer, layer + 1)
     norm = net.norms[layer]
-    if change and not isinstance(norm, nn.Identity) and not getattr(norm, "any_width", False):
-        raise ValueError(
-            f"the width of layer {layer} is held by {type(norm).__name__}: a new coordinate has "
-            "no variance to divide by, and a pruned one takes its share of the statistic along; "
-            "change widths without a normaliser, or with a scalar one (any_width = True)"
-        )
+    if change == 0 or isinstance(norm, nn.Identity | MeanNorm):
+        return
+    if change > 0 and type(norm) is L2Norm:
+        return
+    raise ValueError(
+        f"{type(norm).__name__} behind layer {layer} does not let its width change: a new "
+        "coordinate has no variance to divide by or changes the mean over coordinates, and a "
+        "pruned one takes its share of the norm along; MeanNorm does"
+    )
 
 
 def require_carried_psi(net: MLP, layer: int, neurons: Sequence[int] | None = None) -> None:
