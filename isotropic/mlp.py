@@ -181,13 +181,15 @@ class MLP(nn.Module):
         Parameters
         ----------
         x : Tensor (..., n)
-            Inputs, flat.
+            Inputs; images ``(B, ...)`` of n numbers are flattened.
 
         Returns
         -------
         Tensor (..., outputs)
             The last layer's pre-activations.
         """
+        if x.dim() > 2 and x.shape[-1] != self.layers[0].in_features:
+            x = x.flatten(1)
         z = self.layers[0](x)
         for layer, activation, norm in zip(
             self.layers[1:], self.activations, self.norms, strict=True

@@ -190,6 +190,14 @@ def test_elementwise_networks_are_the_ordinary_ones():
     assert not net.is_isotropic
 
 
+def test_images_are_flattened_and_sequences_are_not():
+    net = filled([12, 5, 3])
+    images = torch.randn(4, 1, 3, 4, dtype=D)
+    assert torch.equal(net(images), net(images.reshape(4, 12)))
+    sequences = torch.randn(2, 7, 12, dtype=D)
+    assert torch.equal(net(sequences)[1], net(sequences[1]))
+
+
 def test_measuring_a_network_without_psi_is_refused():
     net = isotropic.MLP([3, 4, 2], psi="absent")
     with pytest.raises(ValueError, match="no use for mean scalar factors"):
