@@ -25,6 +25,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plane_table": ["plane_statistics"],
         "planes": ["Planes"],
         "plot": ["plot_density", "plot_grid", "plot_with_null"],
+        "plot_networks": ["plot_comparison", "plot_training"],
+        "plot_null": ["plot_against_null"],
         "point_cloud": ["Points"],
         "preprocessing": ["Preprocessing"],
         "result": ["PPPResult"],
