@@ -119,8 +119,8 @@ def blank(ax: Axes) -> None:
     ax.text(0, 0, "not recorded", ha="center", va="center", fontsize="small", color=FAINT)
 
 
-def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> None:
-    """Add a slim colour bar to the right of axes, in hits per unit area."""
+def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Any:
+    """Add a slim colour bar to the right of axes, in hits per unit area; return it."""
     from matplotlib.ticker import MaxNLocator
 
     bar = artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96)
@@ -130,6 +130,7 @@ def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Non
     bar.set_label(label, color=FAINT, fontsize=8)
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
     bar.ax.yaxis.set_major_formatter(lambda value, _: short(value))
+    return bar
 
 
 def close(

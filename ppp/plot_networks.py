@@ -1,0 +1,250 @@
+"""Figures of several networks: statistics over training, and groups with one dot a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppp.plot_matrix import wrapped
+from ppp.plot_panels import FAINT, INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ppp.comparison import Comparison
+    from ppp.result import PPPResult
+
+#: First the paper's orange for elementwise and blue for isotropic networks, then its other two.
+GROUPS = ("#e07b1a", "#2b6cb0", "#b83232", "#2f855a", "#6b46a5", "#7a6a53")
+NAMES = {
+    "log_q": "log Q,  hits over expected",
+    "kappa": "κ,  kurtosis along the frame",
+    "a4": "A4,  mean cos 4φ of hits",
+    "b4": "B4,  one vote a sample",
+    "a8": "A8,  mean cos 8φ of hits",
+    "b8": "B8,  one vote a sample",
+}
+#: What isotropy expects, where that is a constant.
+ISOTROPIC = {"log_q": 0.0, "kappa": 1.0, "a4": 0.0, "a8": 0.0}
+
+
+def plot_training(
+    rows: Mapping[str, Mapping[Any, PPPResult]],
+    *,
+    statistics: Sequence[str] = ("log_q", "kappa", "a4", "b4"),
+    groups: Mapping[str, str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw statistics against training, one line a network, with the band of the null.
+
+    Parameters
+    ----------
+    rows : mapping of mappings
+        ``rows[network][snapshot]`` is a result; columns in the order of training.
+    statistics : sequence of str
+        Which, one panel each.
+    groups : mapping of str to str, optional
+        Group of each network, which shares a colour; the part of its name before "/" where left
+        out.
+    title : str, optional
+        Line above the panels.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        For no rows, or a statistic that the results do not have.
+
+    Notes
+    -----
+    The band holds the middle 95 % of the null draws of all networks of a group, and runs the null
+    of results that have not run theirs. Where a statistic is undefined (no hits) the line has a
+    gap.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> rng = np.random.default_rng(0)
+    >>> run = {e: ppp.project(rng.laplace(size=(300, 6)), null_repeats=9) for e in (0, 1)}
+    >>> figure = ppp.plot_training({"noise/seed0": run}, statistics=["kappa"])
+    >>> figure.axes[0].get_title()
+    'κ,  kurtosis along the frame'
+    """
+    import matplotlib.pyplot as plt
+
+    if not rows:
+        raise ValueError("a figure of training needs at least one network, got none")
+    grouped = {name: (groups or {}).get(name, name.split("/")[0]) for name in rows}
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    across = min(2, len(statistics))
+    down = -(-len(statistics) // across)
+    figure = plt.figure(figsize=(5.2 * across, 2.7 * down + 0.8), layout="constrained")
+    for place, statistic in enumerate(statistics):
+        ax = figure.add_subplot(down, across, place + 1)
+        _lines(ax, rows, columns, statistic, grouped)
+        ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=8, frameon=False)
+    figure.suptitle(title or "Statistics over training", fontsize=13, color=INK, x=0.01, ha="left")
+    figure.supxlabel(
+        "snapshots in order, not to scale;  bands: middle 95 % of each group's null draws;  "
+        "dotted: isotropy",
+        fontsize=8,
+        color=FAINT,
+    )
+    return figure
+
+
+def _lines(
+    ax: Axes,
+    rows: Mapping[str, Mapping[Any, PPPResult]],
+    columns: Sequence[Any],
+    statistic: str,
+    grouped: Mapping[str, str],
+) -> None:
+    """Draw one statistic of all networks, and the bands of their nulls below it."""
+    at = np.arange(len(columns))
+    for colour, group in zip(_colours(grouped), dict.fromkeys(grouped.values()), strict=False):
+        members = [row for name, row in rows.items() if grouped[name] == group]
+        low, high = np.array([_band(members, column, statistic) for column in columns]).T
+        ax.fill_between(at, low, high, color=colour, alpha=0.15, lw=0, label=f"{group}, null")
+        for k, row in enumerate(members):
+            values = [_value(row.get(column), statistic) for column in columns]
+            label = f"{group} ({len(members)})" if k == 0 else None
+            ax.plot(at, values, "o-", color=colour, lw=1.2, ms=3, alpha=0.9, label=label)
+    if statistic in ISOTROPIC:
+        ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":")
+    ticks = [str(column).removeprefix("epoch ") for column in columns]
+    ax.set_xticks(at, ticks, fontsize=8, color=FAINT)
+    ax.tick_params(labelsize=8, colors=FAINT, length=2)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set(color=FAINT, linewidth=0.6)
+
+
+def _colours(grouped: Mapping[str, str]) -> list[str]:
+    number = len(set(grouped.values()))
+    return [GROUPS[k % len(GROUPS)] for k in range(number)]
+
+
+def _value(result: PPPResult | None, statistic: str) -> float:
+    if result is None:
+        return np.nan
+    if statistic not in result.statistics:
+        raise ValueError(
+            f"statistic must be one of {', '.join(result.statistics)}, got {statistic!r}"
+        )
+    value = result.statistics[statistic].value
+    return np.nan if value is None else value
+
+
+def _band(
+    rows: Sequence[Mapping[Any, PPPResult]], column: Any, statistic: str
+) -> tuple[float, float]:
+    """Return the middle 95 % of all null draws of a statistic at one snapshot."""
+    results = [row[column] for row in rows if column in row]
+    draws = [r.nulls.values[statistic] for r in results if r.nulls and statistic in r.nulls.values]
+    values = np.concatenate([*draws, np.empty(0)])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return np.nan, np.nan
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def plot_comparison(
+    comparison: Comparison,
+    *,
+    statistics: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw groups of networks beside each other, one dot a network.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What `ppp.compare` found.
+    statistics : sequence of str, optional
+        Which, one panel each; all that were compared where left out.
+    title : str, optional
+        Line above the panels.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        For a statistic that was not compared.
+
+    Notes
+    -----
+    Lines join networks of one seed where the comparison is paired. p is that of the exact
+    permutation test over networks.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> rng = np.random.default_rng(0)
+    >>> group = lambda: [ppp.project(rng.laplace(size=(200, 6)), null=None) for _ in range(3)]
+    >>> figure = ppp.plot_comparison(ppp.compare({"a": group(), "b": group()}))
+    >>> len(figure.axes)
+    6
+    """
+    import matplotlib.pyplot as plt
+
+    chosen = list(comparison.values) if statistics is None else list(statistics)
+    missing = [name for name in chosen if name not in comparison.values]
+    if missing:
+        raise ValueError(
+            f"statistics must be among those compared, {', '.join(comparison.values)}, "
+            f"got {', '.join(missing)}"
+        )
+    across = min(3, len(chosen))
+    down = -(-len(chosen) // across)
+    figure = plt.figure(figsize=(2.9 * across + 0.6, 2.9 * down + 1.0), layout="constrained")
+    for place, name in enumerate(chosen):
+        _dots(figure.add_subplot(down, across, place + 1), comparison, name)
+    unit = "lines join networks of one seed;  " if comparison.paired else ""
+    figure.suptitle(title or "Groups of networks, one dot a network", fontsize=13, color=INK)
+    figure.supxlabel(
+        f"{unit}p: exact permutation test over networks;  dotted: isotropy", fontsize=8, color=FAINT
+    )
+    return figure
+
+
+def _dots(ax: Axes, comparison: Comparison, statistic: str) -> None:
+    """Draw one statistic: a column of dots a group, its mean as a bar, the p of each pair."""
+    values = comparison.values[statistic]
+    at = {group: k for k, group in enumerate(values)}
+    if comparison.paired:
+        for each in zip(*values.values(), strict=True):
+            ax.plot(range(len(each)), each, "-", color=FAINT, lw=0.7, alpha=0.6, zorder=1)
+    for group, k in at.items():
+        colour = GROUPS[k % len(GROUPS)]
+        ax.plot([k] * len(values[group]), values[group], "o", color=colour, ms=6, alpha=0.85)
+        defined = values[group][np.isfinite(values[group])]
+        if defined.size:
+            ax.hlines(defined.mean(), k - 0.18, k + 0.18, color=colour, lw=2)
+    if statistic in ISOTROPIC:
+        ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":", zorder=0)
+    said = [d for d in comparison.differences if d.statistic == statistic]
+    if len(said) == 1 and said[0].p is not None:
+        ax.set_xlabel(f"p = {said[0].p:.2g}", fontsize=9, color=INK)
+    elif len(said) == 1:
+        ax.set_xlabel(said[0].note, fontsize=8, color=FAINT, wrap=True)
+    ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
+    names = [wrapped(group, 1.0).rstrip() for group in at]
+    ax.set_xticks(list(at.values()), names, fontsize=9, color=INK)
+    ax.set_xlim(-0.6, len(at) - 0.4)
+    ax.tick_params(axis="y", labelsize=8, colors=FAINT, length=2)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
