@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from hooks.blocks import Block
+from hooks.creating import create, set_flags
 from hooks.errors import StoreError
 from hooks.files import sync_folder
 from hooks.idsets import IdSet, first_of_each
 from hooks.schema import FilePlan, Key, LayerSpec, Room
-from hooks.segments import Segment, create, set_flags
+from hooks.segments import Segment
 from hooks.store import ActivationStore
 
 _OVERLAPS = ("refuse", "drop", "renumber")

@@ -16,6 +16,8 @@ import numpy as np
 
 from hooks.errors import StoreError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def open_h5(path: Path, mode: str, **options: Any) -> h5py.File:
     """Open an HDF5 file, with an error that names it.
@@ -35,32 +37,43 @@ def open_h5(path: Path, mode: str, **options: Any) -> h5py.File:
     Raises
     ------
     StoreError
-        If there is no file, no room, or it is not HDF5.
+        If there is no file, or it is not HDF5.
     """
     try:
         return h5py.File(path, mode, locking=False, **options)
     except FileNotFoundError as problem:
         raise StoreError(f"there is no store at {path}: check the path") from problem
     except (OSError, RuntimeError, ValueError) as problem:
-        if getattr(problem, "errno", None) == errno.ENOSPC:
-            raise no_room(path) from problem
         raise StoreError(
             f"{path} cannot be opened as HDF5 ({problem}): it is cut off, damaged or another "
             "kind of file"
         ) from problem
 
 
-def no_room(path: Path) -> StoreError:
-    """Return the error for a disk that is full.
+@contextmanager
+def failing_disk(path: Path) -> Iterator[None]:
+    """Turn a write or sync that fails into an error that names the file.
 
     Parameters
     ----------
     path : Path
 
-    Returns
-    -------
+    Raises
+    ------
     StoreError
+        If the disk is full or fails.
     """
+    try:
+        yield
+    except (OSError, RuntimeError) as problem:
+        number = getattr(problem, "errno", None)
+        # HDF5 tells the reason in words alone
+        if number in _FULL or any(os.strerror(code) in str(problem) for code in _FULL):
+            raise _no_room(path) from problem
+        raise StoreError(f"writing {path} failed: {problem}") from problem
+
+
+def _no_room(path: Path) -> StoreError:
     return StoreError(
         f"the disk of {path} is full: make room and go on with resume=True; rows that were "
         "committed are kept"
@@ -86,14 +99,10 @@ def write_at(descriptor: int, array: np.ndarray, offset: int, path: Path) -> Non
         If the disk is full or fails.
     """
     left = array.reshape(-1).view(np.uint8).data
-    try:
+    with failing_disk(path):
         while left:
             written = os.pwrite(descriptor, left, offset)
             left, offset = left[written:], offset + written
-    except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_room(path) from problem
-        raise StoreError(f"writing {path} failed: {problem}") from problem
 
 
 def free_bytes(folder: Path) -> int:
@@ -119,9 +128,27 @@ def sync_path(path: Path) -> None:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def sync(descriptor: int, path: Path) -> None:
+    """Make what was written to an open file durable.
+
+    Parameters
+    ----------
+    descriptor : int
+    path : Path
+        For the message.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or fails.
+    """
+    with failing_disk(path):
+        os.fsync(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`hooks.record` and `hooks.Recorder`: model and loader to a store, or several snapshots to one."""
+"""`hooks.Recorder`: one or several captures into one store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
 from torch import nn
 
 from hooks.assembling import Assembler
@@ -25,7 +24,6 @@ from hooks.opening import partial_of
 from hooks.resuming import Earlier
 from hooks.settling import clear, discard, is_folder, prefix_of, settle, settle_shares
 from hooks.shares import meet, share_of, shared_id
-from hooks.store import ActivationStore
 from hooks.streaming import prepare
 from hooks.writer import Shelf, SnapshotWriter, mark_ended, plain_attributes
 
@@ -58,7 +56,8 @@ class Recorder:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, torch
+    >>> from torch import nn
     >>> path = Path(tempfile.mkdtemp()) / "run.h5"
     >>> with Recorder(path) as recorder:
     ...     for epoch in (0, 1):
@@ -305,81 +304,3 @@ def _write(
         for block in assembler.finish():
             writer.put(name, block)
             yield name, block
-
-
-def record(
-    model: nn.Module,
-    loader: Iterable[Any],
-    layers: Layers,
-    path: str | Path,
-    *,
-    labels: Any = True,
-    dtype: torch.dtype | str | None = None,
-    snapshot: str | None = None,
-    attrs: Mapping[str, Any] | None = None,
-    provenance: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
-    resume: bool = False,
-    progress: bool = True,
-    **options: Any,
-) -> ActivationStore:
-    """Run a loader through a model and keep some layers' activations in a store.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Run in eval mode without gradients, and left as it was.
-    loader : iterable of batches
-    layers : see `hooks.select`
-    path : str or Path
-        ``NAME.h5``, or ``NAME.store`` for a folder of shards. Nothing is there until all of it is.
-    labels : bool, int, str or callable
-        As in `hooks.stream`.
-    dtype : torch.dtype or str, optional
-        What to convert rows to; by default they stay as the module gives them.
-    snapshot : str, optional
-        The snapshot's key, with its attributes in `attrs`.
-    attrs : mapping, optional
-    provenance : mapping, optional
-        Anything worth keeping beside the rows; written as JSON.
-    overwrite, resume : bool
-        As in `Recorder`.
-    progress : bool
-        Show a progress bar.
-    **options
-        As in `hooks.stream`: inputs, fields, rule, eval_mode, early_stop.
-
-    Returns
-    -------
-    ActivationStore
-        The finished store.
-
-    Raises
-    ------
-    LayerNotFoundError, OutputError, CaptureError
-        As `hooks.stream`.
-    StoreError
-        If a store is there already, or the disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "acts.h5"
-    >>> batches = [(torch.randn(5, 4), torch.arange(5))]
-    >>> store = record(nn.Linear(4, 3), batches, "", path, progress=False)
-    >>> store[""].label
-    array([0, 1, 2, 3, 4])
-    """
-    with Recorder(path, provenance=provenance, overwrite=overwrite, resume=resume) as recorder:
-        recorder.record(
-            model,
-            loader,
-            layers,
-            snapshot=snapshot,
-            attrs=attrs,
-            labels=labels,
-            dtype=dtype,
-            progress=progress,
-            **options,
-        )
-    return ActivationStore(path)

@@ -1,39 +1,23 @@
-"""One file of a store, made with all its room at once and then only ever written in place.
+"""One file of a store that rows are written to, each straight to its place.
 
-HDF5's own structures are written when the file is created, under another name, and never touched
-while rows arrive: those go straight to their place, and `committed` says how many are valid. There
-is no moment at which a crash could leave a file that cannot be read.
+HDF5's own structures were written when the file was created (`hooks.creating`) and are not touched
+while rows arrive; `committed` says how many are valid. There is no moment at which a crash could
+leave a file that cannot be read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import xxhash
 
 from hooks.blocks import Block
-from hooks.files import open_h5, sync_folder, sync_path, write_at
-from hooks.schema import (
-    CHECKSUM,
-    FORMAT,
-    VERSION,
-    FilePlan,
-    Key,
-    LayerSpec,
-    Room,
-    escape,
-    layer_path,
-    stored_dtype,
-    to_numpy,
-)
-
-_ALIGNMENT = 4096
+from hooks.files import open_h5, sync, write_at
+from hooks.schema import FilePlan, Key, layer_path, to_numpy
 
 
 def checksum(*arrays: np.ndarray | None) -> np.uint64:
@@ -59,144 +43,6 @@ def checksum(*arrays: np.ndarray | None) -> np.uint64:
             # an empty array has no buffer to view
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return np.uint64(digest.intdigest())
-
-
-def fingerprint_digest(fingerprints: Iterable[str]) -> str:
-    """Return one digest for the captures that a file holds.
-
-    Parameters
-    ----------
-    fingerprints : iterable of str
-        The layers', as JSON.
-
-    Returns
-    -------
-    str
-        The same in whatever order they come.
-    """
-    return str(xxhash.xxh3_128_hexdigest("\n".join(sorted(set(fingerprints))).encode()))
-
-
-def package_version() -> str:
-    """Return the version of this package, for the files it writes.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> bool(package_version())
-    True
-    """
-    try:
-        return version("privileged-planes")
-    except PackageNotFoundError:
-        from hooks import __version__
-
-        return str(__version__)
-
-
-def create(path: Path, plan: FilePlan) -> None:
-    """Create a file with all its structures and all its room, and nothing in it.
-
-    Parameters
-    ----------
-    path : Path
-        Appears at once and whole: the file is made under another name, synced and renamed.
-    plan : FilePlan
-    """
-    fresh = path.with_name(path.name + ".new")
-    with open_h5(fresh, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT) as file:
-        _root(file, plan)
-        for name, attrs in plan.snapshots.items():
-            group = file.create_group(f"/snapshots/{escape(name)}", track_order=False)
-            _attributes(group, {"snapshot": name, **attrs})
-        for key, (spec, room) in plan.layers.items():
-            _layer(file, key, spec, room)
-        samples = file.create_group("/samples")
-        for name, dtype in {"id": np.dtype("<i8"), **plan.fields}.items():
-            _dataset(samples, name, (plan.samples,), dtype)
-        _dataset(samples, "committed", (), np.dtype("<i8"))
-    sync_path(fresh)
-    os.replace(fresh, path)
-    sync_folder(path.parent)
-
-
-def _root(file: h5py.File, plan: FilePlan) -> None:
-    _attributes(
-        file,
-        {
-            "format": FORMAT,
-            "version": np.int64(VERSION),
-            "written_by": package_version(),
-            "store": plan.store_id,
-            "shard": np.int64(plan.shard),
-            "shards": np.int64(plan.shards),
-            "writers": np.int64(plan.writers),
-            "complete": np.int8(plan.complete),
-            "provenance": plan.provenance,
-            "fingerprint": fingerprint_digest(spec.fingerprint for spec, _ in plan.layers.values()),
-        },
-    )
-
-
-def _attributes(where: h5py.Group, attrs: Mapping[str, Any]) -> None:
-    for name, value in attrs.items():
-        where.attrs[name] = value
-
-
-def _layer(file: h5py.File, key: Key, spec: LayerSpec, room: Room) -> None:
-    group = file.create_group(layer_path(key))
-    _attributes(
-        group,
-        {
-            "layer": spec.name,
-            "module_type": spec.module_type,
-            "rule": spec.rule,
-            "source_dtype": spec.source_dtype,
-            "dtype": spec.dtype,
-            "columns": " ".join(spec.columns),
-            "fingerprint": spec.fingerprint,
-            "checksum": CHECKSUM,
-        },
-    )
-    _dataset(group, "rows", (room.rows, spec.width), stored_dtype(spec.dtype))
-    _dataset(group, "committed", (), np.dtype("<i8"))
-    _dataset(group, "block", (room.blocks + 1,), np.dtype("<i8"))
-    _dataset(group, "checksum", (room.blocks,), np.dtype("<u8"))
-    _dataset(group, "sample", (room.rows,), np.dtype("<i8"))
-    if spec.columns:
-        _dataset(group, "position", (room.rows, len(spec.columns)), np.dtype("<i4"))
-
-
-def _dataset(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    creation.set_layout(h5py.h5d.CONTIGUOUS)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    # never filled: room that is not used yet is a hole and takes no disk
-    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
-    space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
-    h5py.h5d.create(
-        group.id, name.encode(), h5py.h5t.py_create(kind, logical=True), space, creation
-    )
-
-
-def set_flags(path: Path, **flags: int) -> None:
-    """Overwrite number attributes of a file's root in place.
-
-    Parameters
-    ----------
-    path : Path
-    **flags : int
-        ``complete``, ``shard``, ``shards``.
-    """
-    with open_h5(path, "r+") as file:
-        for name, value in flags.items():
-            attribute = h5py.h5a.open(file.id, name.encode())
-            attribute.write(np.asarray(value, attribute.dtype))
-    sync_path(path)
 
 
 class Segment:
@@ -296,7 +142,7 @@ class Segment:
         changed = {k: n for k, n in counters.items() if self._committed.get(k, 0) != n}
         if not changed:
             return
-        os.fsync(self._descriptor)
+        sync(self._descriptor, self.path)
         for where, number in changed.items():
             self._write(where, np.array([number], "<i8"), 0)
         self._committed = counters
@@ -305,7 +151,7 @@ class Segment:
         """Sync and close the file."""
         if self._descriptor >= 0:
             try:
-                os.fsync(self._descriptor)
+                sync(self._descriptor, self.path)
             finally:
                 os.close(self._descriptor)
                 self._descriptor = -1

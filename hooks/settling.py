@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hooks.combining import combine, sources
+from hooks.creating import set_flags
 from hooks.errors import StoreError
 from hooks.files import locked, sync_folder
 from hooks.opening import partial_of
-from hooks.segments import set_flags
 from hooks.shardfile import read_shard
 from hooks.store import ActivationStore
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from hooks.blocks import BLOCK_ROWS, Block
 from hooks.combining import field_dtype
+from hooks.creating import create, set_flags
 from hooks.errors import StoreError
 from hooks.estimates import expected_inputs, loose_room, room_for, row_bytes
 from hooks.files import free_bytes
 from hooks.jobs import Job, Part, Step
 from hooks.schema import FilePlan, Key, LayerSpec, Room, dtype_name
-from hooks.segments import Segment, create, set_flags
+from hooks.segments import Segment
 
 #: Seconds between commits: what a kill can cost.
 COMMIT_SECONDS = 2.0

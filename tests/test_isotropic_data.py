@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isotropic.data import DATASETS, Images, Standardiser, digits, load
-from isotropic.idx import DTYPES, read_idx
+from isotropic.data.idx import DTYPES, read_idx
 
 
 def idx_bytes(array, code=0x08):
