@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from isotropic.data import Images, load
+from isotropic.data import Images, fetch, load
 from isotropic.ensemble import train_ensemble
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
@@ -46,6 +46,7 @@ class Campaign:
         activations: Sequence[str],
         *,
         data_path: Path | None = None,
+        download: bool = False,
         width: int = 18,
         blocks: int = 0,
         repeats: int = 1,
@@ -61,6 +62,8 @@ class Campaign:
             Names of the activations; repeated ones count once.
         data_path : path, optional
             Folder of the data set's files.
+        download : bool, default False
+            Fetch the files that are not there.
         width, blocks, repeats : int
             See :class:`Campaign`.
         **settings
@@ -81,6 +84,8 @@ class Campaign:
         names = tuple(dict.fromkeys(activations))
         for name in names:
             Autoencoder(1, width, blocks, name)
+        if download:
+            data_path = fetch(data_name, data_path, progress=True)
         return cls(
             load(data_name, "train", data_path),
             load(data_name, "test", data_path),

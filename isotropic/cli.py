@@ -46,11 +46,13 @@ class ManyValues(click.Command):
     "data_name",
     default="digits",
     show_default=True,
-    help="Data set: digits or fashion-mnist.",
+    help="Data set: digits, patches, gaussian, uniform (bundled), mnist, fashion-mnist, emnist, "
+    "emnist-a-j, cifar-10, cifar-100, caltech-256 (from files).",
 )
 @click.option(
     "--data-path", type=click.Path(path_type=Path), help="Folder of the data set's files."
 )
+@click.option("--download", is_flag=True, help="Download the data set's files if need be.")
 @click.option(
     "--activation",
     "activations",
@@ -97,6 +99,8 @@ def train(**options: Any) -> None:
         campaign = Campaign.prepare(**options)
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
+    except ConnectionError as error:
+        raise click.ClickException(str(error)) from error
     try:
         runs = campaign.run(out, overwrite=overwrite, progress=not quiet)
     except (OSError, ValueError, HooksError) as error:

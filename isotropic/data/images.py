@@ -1,0 +1,110 @@
+"""A data set as flat images with labels, and its element-wise standardisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, repr=False)
+class Images:
+    """A data set: one flat image a row.
+
+    Parameters
+    ----------
+    name : str
+        Short name, used in file names: ``"digits"``.
+    pixels : (N, d) array
+        As the files hold them; kept in their own type, since eight bytes a pixel add up.
+    labels : (N,) int64 array
+        Class of each image.
+    shape : tuple of int
+        Of one image; its product is d.
+    scale : float, default 1
+        The largest possible pixel: ``pixels / scale`` lies in [0, 1].
+    provenance : dict
+        Where the numbers came from.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+    shape: tuple[int, ...]
+    scale: float = 1.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        d = int(np.prod(self.shape))
+        if self.pixels.ndim != 2 or self.pixels.shape[1] != d or not len(self.pixels):
+            raise ValueError(
+                f"pixels must be (N, {d}) for images of shape {self.shape} with N > 0, "
+                f"got {self.pixels.shape}"
+            )
+        if self.labels.shape != (len(self.pixels),):
+            raise ValueError(
+                f"labels must be ({len(self.pixels)},), one an image, got {self.labels.shape}"
+            )
+
+    def __repr__(self) -> str:
+        """Return name, split and sizes; never the numbers."""
+        split = self.provenance.get("split", "all")
+        return f"Images({self.name}, {split}: {len(self)} images of {self.shape})"
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    @property
+    def features(self) -> int:
+        """Numbers per image, d."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def images(self) -> np.ndarray:
+        """The images as (N, d) float64, in [0, 1] for pictures; made anew at every access."""
+        return self.pixels / self.scale
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Element-wise standardisation with the statistics of a training set.
+
+    Parameters
+    ----------
+    mean, deviation : (d,) float64 array
+        Of each element over the training images; a deviation of zero is replaced by one.
+
+    Notes
+    -----
+    Emergence of quantised representations, App. E. The deviation divides by N.
+
+    Examples
+    --------
+    >>> standard = Standardiser.fit(np.array([[0.0, 7.0], [2.0, 7.0]]))
+    >>> standard(np.array([[1.0, 8.0]]))
+    array([[0., 1.]])
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def fit(cls, images: np.ndarray) -> Standardiser:
+        """Take the statistics of ``images (N, d)``."""
+        deviation = images.std(axis=0)
+        # Rounding leaves about 1e-17 where all values are equal; dividing by it would explode.
+        flat = images.max(axis=0) == images.min(axis=0)
+        return cls(images.mean(axis=0), np.where(flat | (deviation == 0), 1.0, deviation))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return ``images (N, d)`` less the mean, over the deviation."""
+        return (images - self.mean) / self.deviation
+
+
+def is_test(split: str) -> bool:
+    """Tell the test split from the training one, and refuse any other."""
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    return split == "test"
