@@ -52,39 +52,13 @@ def keep(script: str, preset: str, numbers: Any) -> None:
         (Path(folder) / f"{script}-{preset}.json").write_text(json.dumps(numbers, indent=1))
 
 
-def cifar10(split: str, folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read CIFAR-10's binary version: rows of one label byte and 3072 pixel bytes."""
-    names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
-    missing = [name for name in names if not (Path(folder) / name).is_file()]
-    if missing:
-        raise SystemExit(
-            f"CIFAR-10 needs {', '.join(missing)} in {folder}: unpack cifar-10-binary.tar.gz and "
-            "set CIFAR10 to its folder, or run with --preset quick"
-        )
-    raw = [np.fromfile(Path(folder) / name, np.uint8).reshape(-1, 3073) for name in names]
-    rows = np.concatenate(raw)
-    return rows[:, 1:], rows[:, 0].astype(np.int64)
-
-
-def read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read images and labels by name; folders of large sets come from environment variables."""
-    if name == "cifar-10":
-        return cifar10(split, os.environ.get("CIFAR10", "cifar-10-batches-bin"))
-    if name in ("mnist", "emnist-letters"):
-        variable = name.split("-")[0].upper()
-        images = datasets.fashion_mnist(split, os.environ.get(variable, name))
-        return images.images, images.labels
-    images = datasets.load(name, split)
-    return images.images, images.labels
-
-
 def load(name: str, limit: int | None = None) -> Split:
     """Load a data set, standardise every pixel with training statistics, keep ``limit`` images."""
-    (x, y), (u, v) = read(name, "train"), read(name, "test")
-    x, y = x[:limit], y[:limit]
-    standard = datasets.Standardiser.fit(np.asarray(x, float))
-    tensors = [torch.from_numpy(standard(part).astype(np.float32)) for part in (x, u)]
-    labels = [torch.from_numpy(np.asarray(part, np.int64)) for part in (y, v)]
+    train_set, test_set = datasets.load(name, "train"), datasets.load(name, "test")
+    x, y = train_set.images[:limit], train_set.labels[:limit]
+    standard = datasets.Standardiser.fit(x)
+    tensors = [torch.from_numpy(standard(part).astype(np.float32)) for part in (x, test_set.images)]
+    labels = [torch.from_numpy(part) for part in (y, test_set.labels)]
     return Split(name, tensors[0], labels[0], tensors[1], labels[1])
 
 

@@ -64,20 +64,11 @@ def permuted(split):
     )
 
 
-def letters_a_to_j(split):
-    """EMNIST letters count from 1; keep A ... J as 0 ... 9."""
-    parts = []
-    for x, y in ((split.inputs, split.targets), (split.test_inputs, split.test_targets)):
-        chosen = (y >= 1) & (y <= 10)
-        parts += [x[chosen], y[chosen] - 1]
-    return Split("emnist A-J", *parts)
-
-
 if preset == "quick":
     fashion = smaller(load("fashion-mnist", 1437))
     tasks = [load("digits"), fashion, permuted(fashion)]
 else:
-    tasks = [load("mnist"), load("fashion-mnist"), letters_a_to_j(load("emnist-letters"))]
+    tasks = [load("mnist"), load("fashion-mnist"), load("emnist-a-j")]
 least = min(len(task.inputs) for task in tasks)
 total = sum(task.inputs.shape[1] for task in tasks)
 pieces, labels, owners, offset = [], [], [], 0
