@@ -38,7 +38,7 @@ NAMES = tuple(RATIOS)
 #: What the headline combines: none of them alone sees every kind of structure.
 HEADLINE = ("log_q", "b4", "b8", "kappa")
 #: Below this many effective clusters an interval is printed with a warning.
-FEW = 30.0
+FEW = 50.0
 #: The sign of A4 can be read above this epsilon, 1/sqrt(2), only.
 READABLE = 0.5**0.5
 COLUMN = {name: index for index, name in enumerate(MOMENTS)}
