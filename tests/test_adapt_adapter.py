@@ -113,6 +113,16 @@ def test_growth_inside_a_training_loop_leaves_the_loss_where_it_was():
     assert set(optimizer.state) <= set(net.parameters())
 
 
+def test_one_decomposition_per_layer_and_call(monkeypatch):
+    calls = []
+    svd = torch.linalg.svd
+    monkeypatch.setattr(torch.linalg, "svd", lambda *a, **k: calls.append(1) or svd(*a, **k))
+    net = orthogonal([20, 12, 9, 3])
+    events = adapt.NeuroAdapter(net, scaffold=4).step()
+    assert [event.change for event in events] == [4, 4]
+    assert len(calls) == 2
+
+
 def test_mean_scales_start_afresh_after_a_call():
     net = filled([6, 5, 3])
     net(torch.randn(4, 6, dtype=D))
