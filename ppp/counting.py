@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppp.kernels import cpu
+from ppp.orthonormal_counting import OrthonormalCounter
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import SLACK, Rule
@@ -14,12 +15,19 @@ from ppp.tally import MOMENTS, Tally
 
 
 def search_arguments(planes: Planes, rule: Rule) -> tuple[Any, ...]:
-    """Return what the kernels need to know of planes and rule, in their order."""
+    """Return what the kernels that list hits need to know of planes and rule, in their order."""
     frame = planes.frame
     gram = np.empty((0, 0)) if frame.orthonormal else frame.gram
+    vectors = np.empty((0, 0)) if frame.orthonormal else frame.vectors
     bounds = planes.leader_bounds
-    epsilon2 = rule.epsilon**2 * (1 - SLACK)
-    return epsilon2, frame.vectors, gram, frame.orthonormal, bounds, float(bounds.min())
+    return bound_of(rule), vectors, gram, frame.orthonormal, bounds, float(bounds.min())
+
+
+def bound_of(rule: Rule) -> Any:
+    """Return the rule's threshold as kernels take it."""
+    share = rule.epsilon**2 * (1 - SLACK)
+    distance2 = -1.0 if rule.distance is None else rule.distance**2
+    return cpu.Bound(share, 1 - SLACK, distance2)
 
 
 class PlaneCounter:
@@ -40,23 +48,37 @@ class PlaneCounter:
     def __init__(
         self, planes: Planes, rule: Rule, half_width: float = 1.0, detailed: bool = True
     ) -> None:
-        self.tally = Tally(planes, rule, half_width, detailed)
+        self._tally = Tally(planes, rule, half_width, detailed)
+        self._fast: OrthonormalCounter | None = None
+        if planes.frame.orthonormal:
+            self._fast = OrthonormalCounter(self._tally, bound_of(rule))
+            return
         self._arguments = search_arguments(planes, rule)
         self._swapped = np.zeros((0, 0), np.int64)
-        if self.tally.swapped is not None:
-            self._swapped = self.tally.swapped
+        if self._tally.swapped is not None:
+            self._swapped = self._tally.swapped
         m = planes.frame.m
         self._order = np.empty(m + 1, np.int64)
         self._found = np.empty((m, 3))
 
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        if self._fast is not None:
+            self._fast.flush()
+        return self._tally
+
     def fork(self) -> PlaneCounter:
         """Return an empty counter of the same kind, for another worker."""
-        tally = self.tally
+        tally = self._tally
         return PlaneCounter(tally.planes, tally.rule, tally.half_width, tally.detailed)
 
     def append(self, block: Prepared) -> None:
         """Count a block."""
-        tally = self.tally
+        if self._fast is not None:
+            self._fast.append(block)
+            return
+        tally = self._tally
         sums = np.zeros((block.rows, len(MOMENTS)))
         for piece in block.pieces:
             hits, outside = cpu.count_rows(
@@ -71,7 +93,7 @@ class PlaneCounter:
                 tally.half_width,
                 tally.angle,
                 tally.pairs,
-                sums[piece.start : piece.start + len(piece.x)],
+                sums[piece.start : piece.start + len(piece)],
                 self._order,
                 self._found,
             )
@@ -88,7 +110,7 @@ class PlaneCounter:
         return self.tally
 
     def _add_rows(self, block: Prepared, sums: np.ndarray) -> None:
-        tally, state = self.tally, block.state
+        tally, state = self._tally, block.state
         tally.rows += block.rows
         tally.zero += int((state == cpu.ZERO).sum())
         tally.nonfinite += int((state == cpu.NONFINITE).sum())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,32 +16,45 @@ from ppp.kernels import cpu
 PIECE_ROWS = 2048
 
 
-@dataclass(frozen=True)
-class Piece:
-    """At most 2 048 rows of a block, with what every kernel needs of them.
+class Norms(NamedTuple):
+    """Rows made safe, with Σ x² of the (scaled) row, its state and the factor that undoes scaling.
 
-    Parameters
-    ----------
-    x : (R, n) float32 or float64 array
-        Rows; those that are zero or not finite are blanked, extreme ones scaled by a power of
-        two (their norms would leave the range of float64).
-    norm2, state, scale : (R,) arrays
-        Σ x² of the scaled row; `ppp.kernels.cpu.VALID` and its siblings; the factor that undoes
-        the scaling.
-    start : int
-        The first row's place in the block.
+    Zero and infinite rows are blanked, extreme ones scaled by a power of two: their norms would
+    leave the range of float64.
     """
 
     x: np.ndarray
     norm2: np.ndarray
     state: np.ndarray
     scale: np.ndarray
-    start: int
-    memo: dict[int, tuple[Frame, np.ndarray]] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(cls, x: np.ndarray, start: int) -> Piece:
+
+class Piece:
+    """At most 2 048 rows of a block, with what kernels need of them, computed when asked for.
+
+    Parameters
+    ----------
+    raw : (R, n) float32 or float64 array
+        Rows as they came.
+    start : int
+        The first row's place in the block.
+    plain : bool
+        Whether the rows are known to be valid and of ordinary size.
+    """
+
+    def __init__(self, raw: np.ndarray, start: int, plain: bool = False) -> None:
+        self.raw, self.start = raw, start
+        self._plain = plain
+        self._memo: dict[int, tuple[Frame, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.raw)
+
+    @cached_property
+    def norms(self) -> Norms:
         """Classify rows and scale the extreme ones."""
+        x = self.raw
         norm2 = np.empty(len(x))
         state = np.empty(len(x), np.uint8)
         scale = np.ones(len(x))
@@ -57,35 +70,54 @@ class Piece:
             # Beyond the exponent range of float64 the true coordinate is out of any grid or zero.
             scale[extreme] = np.ldexp(1.0, np.clip(exponent, -1074, 1023))
             state[extreme] = cpu.VALID
-        return cls(x, norm2, state, scale, start)
+        return Norms(x, norm2, state, scale)
+
+    @property
+    def x(self) -> np.ndarray:
+        """(R, n) rows, made safe."""
+        return self.raw if self._plain else self.norms.x
+
+    @property
+    def norm2(self) -> np.ndarray:
+        """(R,) float64 Σ x² of the (scaled) rows."""
+        return self.norms.norm2
+
+    @property
+    def state(self) -> np.ndarray:
+        """(R,) uint8 states: `ppp.kernels.cpu.VALID` and its siblings."""
+        return self.norms.state
+
+    @property
+    def scale(self) -> np.ndarray:
+        """(R,) float64 factors that undo the scaling."""
+        return self.norms.scale
 
     def coordinates(self, frame: Frame) -> np.ndarray:
         """Return c = x · b, (R, m): the rows themselves for the standard basis, else one GEMM."""
         if frame.is_standard:
             return self.x
-        if id(frame) not in self.memo:
+        if id(frame) not in self._memo:
             c = self.x.astype(np.float64, copy=False) @ frame.vectors.T
-            self.memo[id(frame)] = (frame, c)
-        return self.memo[id(frame)][1]
+            self._memo[id(frame)] = (frame, c)
+        return self._memo[id(frame)][1]
 
 
-@dataclass(frozen=True)
 class Prepared:
-    """A block ready to be counted.
+    """A block ready to be counted; what several sinks need is computed once, when first needed.
 
     Parameters
     ----------
-    pieces : list of Piece
-        Its rows.
+    x : (R, n) float32 or float64 array
+        Rows.
     sample : (R,) int64 array
         Input of each row.
     label : (R,) array or None
         Class of each row's input.
     """
 
-    pieces: list[Piece]
-    sample: np.ndarray
-    label: np.ndarray | None
+    def __init__(self, x: np.ndarray, sample: np.ndarray, label: np.ndarray | None) -> None:
+        self.x, self.sample, self.label = x, sample, label
+        self._noted: np.ndarray | None = None
 
     @classmethod
     def of(cls, block: Any) -> Prepared:
@@ -100,21 +132,36 @@ class Prepared:
         -------
         Prepared
         """
-        x = as_array(block.rows)
         label = getattr(block, "label", None)
-        starts = range(0, len(x), PIECE_ROWS)
-        pieces = [Piece.of(x[at : at + PIECE_ROWS], at) for at in starts]
-        return cls(pieces, np.asarray(block.sample), None if label is None else np.asarray(label))
+        sample = np.ascontiguousarray(block.sample, dtype=np.int64)
+        return cls(as_array(block.rows), sample, None if label is None else np.asarray(label))
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return len(self.sample)
 
-    @property
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The rows, at most 2 048 at a time."""
+        found = []
+        for at in range(0, len(self.x), PIECE_ROWS):
+            noted = None if self._noted is None else self._noted[at : at + PIECE_ROWS]
+            plain = noted is not None and not noted.any()
+            found.append(Piece(self.x[at : at + PIECE_ROWS], at, plain))
+        return found
+
+    @cached_property
     def state(self) -> np.ndarray:
         """(R,) state of every row."""
-        return np.concatenate([piece.state for piece in self.pieces])
+        if self._noted is not None:
+            return np.where(self._noted == cpu.EXTREME, cpu.VALID, self._noted)
+        return np.concatenate([np.empty(0, np.uint8), *(piece.state for piece in self.pieces)])
+
+    def note(self, state: np.ndarray) -> None:
+        """Take the states that a counting kernel found on its way, extreme rows marked as such."""
+        if self._noted is None:
+            self._noted = state
 
     def input_starts(self) -> np.ndarray:
         """Return the first row of every input, (I,) int64."""
@@ -129,6 +176,22 @@ class Prepared:
         of_input = self.label[starts]
         for label in np.unique(of_input):
             yield label.item(), of_input == label
+
+    @cached_property
+    def classes(self) -> tuple[list[Any], np.ndarray]:
+        """The labels of the block and, for each row, which of them it has (empty: all the first)."""
+        none = np.empty(0, np.int64)
+        if self.label is None or not self.rows:
+            return [None], none
+        if (self.label == self.label[0]).all():
+            return [self.label[0].item()], none
+        if self.label.dtype.kind in "iu" and 0 <= self.label.min() <= self.label.max() < 1024:
+            present = np.flatnonzero(np.bincount(self.label))
+            code = np.zeros(int(present[-1]) + 1, np.int64)
+            code[present] = np.arange(len(present))
+            return [int(label) for label in present], code[self.label]
+        labels, codes = np.unique(self.label, return_inverse=True)
+        return [label.item() for label in labels], codes.astype(np.int64)
 
 
 def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:

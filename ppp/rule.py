@@ -21,6 +21,9 @@ class Rule:
         different extent merge exactly.
     angles : int
         Bins of the angular histogram over [0, 2π).
+    distance : float, optional
+        Keep only samples at most this far from the plane, in the units of the activations; with
+        epsilon 0 this is the whole rule, else both must hold.
 
     Raises
     ------
@@ -31,7 +34,8 @@ class Rule:
     -----
     PPP paper, Sec. 3. The paper writes `>`, its code `>=`; we use `>=`. In full: keep when
     c_i² + u² ≥ ε²‖x‖²(1 − 2⁻⁴⁰) in float64, u = (c_j − g c_i)/√(1 − g²). Rows that are zero or
-    not finite are never kept; they are counted.
+    not finite are never kept; they are counted. The rule of distance (footnote 7) is
+    c_i² + u² ≥ ‖x‖²(1 − 2⁻⁴⁰) − distance².
 
     Examples
     --------
@@ -45,9 +49,17 @@ class Rule:
     epsilon: float
     bins: int = 1024
     angles: int = 720
+    distance: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.epsilon, int | float) or not 0 < self.epsilon <= 1:
+        if self.distance is not None and not 0 <= self.distance < float("inf"):
+            raise ValueError(
+                f"distance must be finite and not negative, got {self.distance!r}: leave it out "
+                "(None) for the rule of the angle alone"
+            )
+        free = self.distance is not None and self.epsilon == 0
+        number = isinstance(self.epsilon, int | float)
+        if not free and (not number or not 0 < self.epsilon <= 1):
             raise ValueError(f"epsilon must lie in (0, 1], got {self.epsilon!r}")
         if self.bins < 4 or self.bins % 4:
             raise ValueError(f"bins must be a positive multiple of four, got {self.bins!r}")

@@ -126,6 +126,25 @@ class Tally:
         self.moments[at] += sums.sum(axis=0)
         self.products[at] += sums.T @ sums
 
+    def add_sums(
+        self, label: Hashable, inputs: int, moments: np.ndarray, products: np.ndarray
+    ) -> None:
+        """Add what the inputs of one class sum up to.
+
+        Parameters
+        ----------
+        label : hashable
+            The class, None without labels.
+        inputs : int
+            Inputs with a valid row.
+        moments, products : (K,) and (K, K) float64 arrays
+            Sums over them of their K sums and of the outer products.
+        """
+        at = self._class(label)
+        self.inputs[at] += inputs
+        self.moments[at] += moments
+        self.products[at] += products
+
     def merge(self, other: Tally) -> Tally:
         """Add another tally of the same planes and rule into this one.
 
@@ -253,8 +272,7 @@ class Tally:
             raise ValueError(f"tallies merge only under one rule, got {self.rule} and {other.rule}")
         mine, theirs = self.planes, other.planes
         alike = mine is theirs or (
-            mine.ordered == theirs.ordered
-            and np.array_equal(mine.frame.vectors, theirs.frame.vectors)
+            mine.ordered == theirs.ordered and mine.frame.same_vectors(theirs.frame)
         )
         if not alike or self.detailed != other.detailed:
             raise ValueError(

@@ -7,16 +7,23 @@ import math
 import numba
 import numpy as np
 
+from ppp.kernels.rows import (
+    EXTREME,
+    FAST,
+    MARGIN,
+    NONFINITE,
+    ORTHOGONAL,
+    VALID,
+    ZERO,
+    Bound,
+    threshold,
+)
+from ppp.kernels.turning import turn
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
-# `nnan` would break the NaN tests, so not the whole of fastmath.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
+__all__ = ["EXTREME", "NONFINITE", "VALID", "ZERO", "Bound"]
 
-VALID, ZERO, NONFINITE, EXTREME = 0, 1, 2, 3
-#: Candidates are searched a little below their bound: rounding must never lose a hit.
-MARGIN = 1e-12
-
-_jit = numba.njit(nogil=True, cache=True)
+_jit = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FAST)
@@ -66,9 +73,11 @@ def _sector(w1, w2, g):
 @_jit
 def _waves(w1, w2, g):
     """Return cos 4φ and cos 8φ; oblique pairs rescaled so that both vectors give +1."""
-    if g == 0.0:
-        a, b = w1 * w1, w2 * w2
-        total = a + b
+    a, b = w1 * w1, w2 * w2
+    total = a + b
+    if total == 0.0:
+        return 1.0, 1.0
+    if abs(g) <= ORTHOGONAL:
         cos4 = 1.0 - 8.0 * (a / total) * (b / total)
     else:
         cos4 = math.cos(_sector(w1, w2, g))
@@ -97,20 +106,14 @@ def _bin(w, half_width, size):
     """Return the grid bin of a coordinate, −1 beyond the grid; H is a power of two, so exact."""
     if not -half_width <= w < half_width:
         return -1
-    return int(math.floor(w * (size / (2 * half_width)))) + size // 2
+    position = int(math.floor(w * (size / (2 * half_width))))
+    if position == 0 and w < 0:
+        position = -1  # the product underflowed
+    return position + size // 2
 
 
 @_jit
-def _turn(w1, w2, count):
-    """Return the bin of φ = atan2(w2, w1) among `count` bins of [0, 2π)."""
-    phi = math.atan2(w2, w1)
-    if phi < 0:
-        phi += 2 * math.pi
-    return min(count - 1, int(phi * count / (2 * math.pi)))
-
-
-@_jit
-def _candidates(c, floor, order):
+def candidates(c, floor, order):
     """Compress the indices with c² ≥ floor into `order` (m + 1 places); return how many."""
     count = 0
     for i in range(c.shape[0]):
@@ -121,7 +124,7 @@ def _candidates(c, floor, order):
 
 
 @_jit
-def _partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found):
+def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found):
     """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
 
     Each pair is taken once, from its larger |c| (on a tie, from the smaller index); w always has
@@ -156,7 +159,7 @@ def _partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, foun
 
 
 @_jit
-def _reach(c):
+def reach(c):
     """Return the two largest c² of a row and Σ c⁴."""
     most, next_most, fourth = 0.0, 0.0, 0.0
     for i in range(c.shape[0]):
@@ -173,7 +176,7 @@ def _reach(c):
 
 @_jit
 def count_rows(
-    x, c, norm2, state, scale, epsilon2, vectors, gram, orthonormal, bounds, lowest,
+    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest,
     grid, swapped, half_width, angle, pairs, sums, order, found,
 ):  # fmt: skip
     """Count the hits of rows into grid, angles and pairs; fill the rows' sums.
@@ -184,8 +187,8 @@ def count_rows(
         Rows (extreme ones scaled by a power of two) and their coordinates c = x · b.
     norm2, state, scale : (R,) arrays
         ‖x‖², the row's state, and the factor that undoes the scaling.
-    epsilon2 : float
-        ε²(1 − slack).
+    bound : Bound
+        The rule's threshold.
     vectors, gram, orthonormal
         The frame; gram is read for oblique frames only.
     bounds, lowest : (m,) array, float
@@ -206,22 +209,22 @@ def count_rows(
     for r in range(c.shape[0]):
         if state[r] != VALID:
             continue
-        threshold = epsilon2 * norm2[r]
-        most, next_most, fourth = _reach(c[r])
+        lowest_kept = threshold(bound, norm2[r], scale[r])
+        most, next_most, fourth = reach(c[r])
         sums[r, 0] = 1.0
         sums[r, 7] = fourth / (norm2[r] * norm2[r])
-        slack = MARGIN * threshold
-        if most + next_most < 2 * lowest * threshold - slack:
+        slack = MARGIN * lowest_kept
+        if most + next_most < 2 * lowest * lowest_kept - slack:
             continue
-        count = _candidates(c[r], 2 * lowest * threshold - most - slack, order)
+        count = candidates(c[r], 2 * lowest * lowest_kept - most - slack, order)
         best, best_pair = np.float32(-1.0), 0
         for k in range(count):
             i = order[k]
             ci = np.float64(c[r, i])
-            if ci * ci < bounds[i] * threshold - slack:
+            if ci * ci < bounds[i] * lowest_kept - slack:
                 continue
-            number = _partners(
-                i, x[r], c[r], threshold, vectors, gram, orthonormal, order, count, found
+            number = partners(
+                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, order, count, found
             )
             for h in range(number):
                 j = int(found[h, 0])
@@ -241,7 +244,7 @@ def count_rows(
                 if pairs.shape[0]:
                     pairs[low * m - low * (low + 1) // 2 + high - low - 1] += 1
                 if angle.shape[0]:
-                    angle[_turn(w1, w2, angle.shape[0])] += 1
+                    angle[turn(w1, w2, angle.shape[0])] += 1
                 if grid.shape[0]:
                     a = _bin(w1 * scale[r], half_width, grid.shape[0])
                     b = _bin(w2 * scale[r], half_width, grid.shape[0])
@@ -270,7 +273,7 @@ def _other_way(w1, w2, g):
 
 @_jit
 def list_rows(
-    x, c, norm2, state, scale, epsilon2, vectors, gram, orthonormal, bounds, lowest,
+    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest,
     w, slot, row, order, found,
 ):  # fmt: skip
     """Write every hit of the rows: w (H, 2), the pair's place in the triangle, the row.
@@ -286,19 +289,19 @@ def list_rows(
     for r in range(c.shape[0]):
         if state[r] != VALID:
             continue
-        threshold = epsilon2 * norm2[r]
-        most, next_most, _ = _reach(c[r])
-        slack = MARGIN * threshold
-        if most + next_most < 2 * lowest * threshold - slack:
+        lowest_kept = threshold(bound, norm2[r], scale[r])
+        most, next_most, _ = reach(c[r])
+        slack = MARGIN * lowest_kept
+        if most + next_most < 2 * lowest * lowest_kept - slack:
             continue
-        count = _candidates(c[r], 2 * lowest * threshold - most - slack, order)
+        count = candidates(c[r], 2 * lowest * lowest_kept - most - slack, order)
         for k in range(count):
             i = order[k]
             ci = np.float64(c[r, i])
-            if ci * ci < bounds[i] * threshold - slack:
+            if ci * ci < bounds[i] * lowest_kept - slack:
                 continue
-            number = _partners(
-                i, x[r], c[r], threshold, vectors, gram, orthonormal, order, count, found
+            number = partners(
+                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, order, count, found
             )
             if row.shape[0]:
                 for h in range(number):
