@@ -68,6 +68,8 @@ def sentences(result: PPPResult) -> list[str]:
             f"Null control: {nulls.kind}, {nulls.repeats} repeats on {nulls.rows:,} rows of "
             f"{nulls.inputs:,} inputs, seed {nulls.seed}."
         )
+    if result.verdict is not None:
+        lines += [result.verdict.text, *result.verdict.notes]
     return lines
 
 

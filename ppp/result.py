@@ -18,6 +18,7 @@ from ppp.reservoir import Sampled
 from ppp.rule import Rule
 from ppp.table import Table
 from ppp.tally import Tally
+from ppp.verdict import Verdict, judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,6 +126,14 @@ class PPPResult:
         """Name → value, p, z and interval of every alignment statistic."""
         found = alignment.evaluate(self.tally, self.planes, self.rule)
         return found if self.nulls is None else alignment.against(found, self.nulls)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What the statistics show against the null, in words; None without a null."""
+        if self.nulls is None:
+            return None
+        rows = None if self.sampled is None else self.sampled.rows
+        return judge(self.statistics, self.nulls, self.planes, self.rule, rows)
 
     def density(self, size: int = 512, **options: Any) -> Density:
         """Return the in-plane density: a Gaussian at every kept sample.

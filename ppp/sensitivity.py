@@ -53,16 +53,20 @@ class Detectable:
     alpha: float
     degrees: float
 
-    def __str__(self) -> str:
-        """Return the finding in words."""
-        words = {
+    @property
+    def place(self) -> str:
+        """Where the planted rows lie, in words."""
+        return {
             "axis": "along single vectors of the frame",
             "diagonal": "along diagonals of its planes",
             "dense": "along ±1 combinations of all its vectors",
         }[self.plant]
+
+    def __str__(self) -> str:
+        """Return the finding in words."""
         if self.share is None:
-            return f"no share of rows {words} would have been seen"
-        return f"{100 * self.share:.2g} % of the rows {words} would have been seen"
+            return f"no share of rows {self.place} would have been seen"
+        return f"{100 * self.share:.2g} % of the rows {self.place} would have been seen"
 
 
 def plant_rows(frame: Frame, plant: str, rows: int, degrees: float, seed: int) -> Array:

@@ -337,7 +337,7 @@ def against(
     joined = {name: _join(statistic, observed, nulls, label) for name, statistic in found.items()}
     if label is None and not np.isnan(nulls.shapes).all():
         for name in SHAPES:
-            statistic = Statistic(name, observed[name], note="on the tested rows")
+            statistic = Statistic(name, observed[name])  # of the tested rows
             if np.isnan(observed[name]):
                 statistic = Statistic(name, None, note=_shapeless(name, observed))
             joined[name] = _join(statistic, observed, nulls, label)

@@ -206,8 +206,16 @@ def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, 
     """Say what an absence rules out."""
     if nulls.kind != "rotation" or 1 / nulls.repeats > alpha:
         return ()
-    found = [str(detectable(nulls, planes, rule, plant, alpha)) for plant in PLANTS]
-    return (f"In 4 of 5 such samples, {'; '.join(found)}.",)
+    found = [detectable(nulls, planes, rule, plant, alpha) for plant in PLANTS]
+    seen = [f"{100 * each.share:.2g} % {each.place}" for each in found if each.share is not None]
+    notes = []
+    if seen:
+        notes.append(
+            f"It would have been found in 4 of 5 such samples had {', or '.join(seen)} been "
+            "planted among the rows."
+        )
+    notes += [f"{str(each).capitalize()}." for each in found if each.share is None]
+    return tuple(notes)
 
 
 def invisible(

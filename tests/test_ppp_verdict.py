@@ -115,7 +115,8 @@ def test_too_few_repeats_give_no_verdict():
 
 def test_a_negative_carries_what_would_have_been_seen():
     found = verdict_on(planted([]))
-    assert "of the rows along single vectors of the frame would have been seen" in str(found)
+    assert "It would have been found in 4 of 5 such samples had 0." in str(found)
+    assert "% along single vectors of the frame, or " in str(found)
     assert "2,000 rows" in found.text
 
 
@@ -133,6 +134,16 @@ def test_what_is_said_to_be_detectable_is_detected_when_really_planted(plant):
 
     assert power(1.5 * found.share) >= 0.75
     assert power(found.share / 4) <= 0.75
+
+
+def test_what_no_share_would_show_is_said():
+    rows = planted([], n=8, rows=30)
+    _, nulls, planes, rule = analysed(rows)
+    never = detectable(nulls, planes, rule, "dense", degrees=89.0)
+    assert never.share is None
+    assert str(never) == (
+        "no share of rows along ±1 combinations of all its vectors would have been seen"
+    )
 
 
 def test_more_rows_show_smaller_effects():
