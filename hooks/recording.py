@@ -58,6 +58,7 @@ class Recorder:
     --------
     >>> import tempfile, torch
     >>> from torch import nn
+    >>> from hooks import ActivationStore
     >>> path = Path(tempfile.mkdtemp()) / "run.h5"
     >>> with Recorder(path) as recorder:
     ...     for epoch in (0, 1):

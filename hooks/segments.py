@@ -137,8 +137,9 @@ class Segment:
 
     def commit(self) -> None:
         """Make everything that was written count: the data first, then the counters."""
-        counters = {f"{layer_path(key)}/committed": n for key, n in self.rows.items()}
-        counters["/samples/committed"] = self.samples
+        # inputs first: no row may count whose input does not
+        counters = {"/samples/committed": self.samples}
+        counters |= {f"{layer_path(key)}/committed": n for key, n in self.rows.items()}
         changed = {k: n for k, n in counters.items() if self._committed.get(k, 0) != n}
         if not changed:
             return

@@ -1,0 +1,246 @@
+"""Crashes at every write, kills, full disks: nothing is lost, nothing broken looks whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+
+import crashes
+import pytest
+import torch
+from torch import nn
+
+import hooks
+from hooks import files, writer
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+
+def batches(sizes, tokens=False):
+    draw = torch.Generator().manual_seed(1)
+    for size in sizes:
+        shape = (size, 7, 3) if tokens else (size, 3)
+        yield torch.randn(shape, generator=draw), torch.arange(size)
+
+
+def one_file(path, **options):
+    """Rows that are counted beforehand: a single file, renamed."""
+    x = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(*next(batches([7000]))), batch_size=1000
+    )
+    return hooks.record(network(), x, ["0", "2"], path, progress=False, **options)
+
+
+def several_files(path, **options):
+    """A loader without a length: one file after the other, joined at the end."""
+    made = batches([500, 400, 300, 400], tokens=True)
+    return hooks.record(network(), made, ["0", "2"], path, progress=False, **options)
+
+
+def snapshots(path, **options):
+    """Three snapshots, each in a file of its own."""
+    with hooks.Recorder(path, **options) as recorder:
+        for number in range(3):
+            model = network()
+            with torch.no_grad():
+                model[0].weight.add_(number)
+            made = list(batches([1500, 1500]))
+            recorder.record(model, made, "1", snapshot=f"s{number}", attrs={"epoch": number})
+    return hooks.ActivationStore(path)
+
+
+SCENARIOS = {
+    "one file": (one_file, "a.h5"),
+    "several files": (several_files, "a.h5"),
+    "shards": (several_files, "a.store"),
+    "snapshots": (snapshots, "a.h5"),
+}
+
+
+@pytest.fixture(autouse=True)
+def eager_commits(monkeypatch):
+    monkeypatch.setattr(writer, "COMMIT_SECONDS", 0)
+    monkeypatch.setattr(writer, "FIRST_ROOM", 120_000)
+
+
+def content(store):
+    return {key: store[key[1], key[0]].rows() for key in store.keys}
+
+
+def check_state(folder, target, whole, floor):
+    """Raise if a state of the disk breaks a promise; return the rows that it has."""
+    path = folder / target
+    if path.exists():
+        found = content(hooks.ActivationStore(path))
+        assert found.keys() == whole.keys()
+        assert all(torch.equal(found[key], whole[key]) for key in whole)
+        return {key: len(rows) for key, rows in whole.items()}
+    with pytest.raises(hooks.StoreError):
+        hooks.ActivationStore(path)
+    partial = folder / f"{target}.partial"
+    rows = {}
+    if partial.exists() and any(partial.glob("*.h5")):
+        found = content(hooks.ActivationStore(partial, incomplete=True))
+        for key, stored in found.items():
+            assert torch.equal(stored, whole[key][: len(stored)]), key
+            rows[key] = len(stored)
+    for key, least in floor.items():
+        assert rows.get(key, 0) >= least, (key, rows, floor)
+    return rows
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "resumed_at", [pytest.param(40, id="some"), pytest.param(1, id="all", marks=pytest.mark.soak)]
+)
+def test_a_crash_at_any_write_loses_nothing(tmp_path, name, resumed_at):
+    capture, target = SCENARIOS[name]
+    real, replayed, log = tmp_path / "real", tmp_path / "replayed", []
+    real.mkdir()
+    replayed.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        crashes.record_calls(patch, log)
+        whole = content(capture(real / target))
+    disk, floor, points, resumed = crashes.Disk(real, replayed), {}, 0, 0
+    for points, call in enumerate(crashes.torn(log), start=1):
+        disk.apply(call)
+        # a draft is not looked at before it has its name: a look now and then will do
+        if call[0] != "write" or call[1].suffix == ".h5" or points % 20 == 0:
+            floor = check_state(replayed, target, whole, floor)
+        if points % resumed_at == 0 and not (replayed / target).exists():
+            resumed += 1
+            again = tmp_path / "again"
+            shutil.copytree(replayed, again)
+            found = content(capture(again / target, resume=True))
+            assert all(torch.equal(found[key], whole[key]) for key in whole)
+            assert [p.name for p in again.iterdir()] == [target]
+            shutil.rmtree(again)
+    assert points > 100
+    assert resumed > 2
+    assert [p.name for p in replayed.iterdir()] == [target]
+    assert floor == {key: len(rows) for key, rows in whole.items()}
+
+
+def kill_once(folder, draw):
+    """Kill a capturing process at a random moment, then go on where it was."""
+    path = folder / "a.h5"
+    child = os.fork()
+    if child == 0:
+        try:
+            several_files(path)
+        finally:
+            os._exit(0)
+    time.sleep(draw.uniform(0, 0.12))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    finished = path.exists()
+    if not finished:
+        check_state(folder, "a.h5", WHOLE["rows"], {})
+        again = several_files(path, resume=(folder / "a.h5.partial").exists())
+    else:
+        again = hooks.ActivationStore(path)
+    found = content(again)
+    assert all(torch.equal(found[key], WHOLE["rows"][key]) for key in found)
+    assert hooks.verify(path).ok
+    return not finished and os.WIFSIGNALED(status)
+
+
+WHOLE: dict[str, dict[tuple[str | None, str], torch.Tensor]] = {}
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.soak)])
+def test_a_killed_process_loses_nothing(tmp_path, kills):
+    WHOLE["rows"] = content(several_files(tmp_path / "whole.h5"))
+    draw = random.Random(0)
+    struck = 0
+    for number in range(kills):
+        folder = tmp_path / f"kill{number}"
+        folder.mkdir()
+        struck += kill_once(folder, draw)
+        shutil.rmtree(folder)
+    assert struck >= kills // 4
+
+
+@pytest.mark.parametrize("kind", ["pwrite", "fsync", "replace"])
+def test_a_disk_that_fails_at_any_call_loses_nothing(tmp_path, kind):
+    whole = content(several_files(tmp_path / "whole.h5"))
+    real = getattr(os, kind)
+    failing_at, failures = 0, 0
+    while True:
+        failing_at += 1
+        folder = tmp_path / "try"
+        folder.mkdir()
+        calls = 0
+
+        def fails(*args, limit=failing_at):
+            nonlocal calls
+            calls += 1
+            if calls >= limit:
+                raise OSError(28, os.strerror(28))
+            return real(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files.os, kind, fails)
+            try:
+                several_files(folder / "a.h5")
+                ended = True
+            except (hooks.StoreError, OSError) as problem:
+                ended, message = False, str(problem)
+        if ended:
+            break
+        failures += 1
+        assert "full" in message or "No space" in message
+        if not (folder / "a.h5").exists():
+            check_state(folder, "a.h5", whole, {})
+            there = (folder / "a.h5.partial").exists()
+            several_files(folder / "a.h5", resume=there)
+        found = content(hooks.ActivationStore(folder / "a.h5"))
+        assert all(torch.equal(found[key], whole[key]) for key in whole)
+        shutil.rmtree(folder)
+        failing_at += {"pwrite": 9, "fsync": 4, "replace": 0}[kind]
+    assert failures > 2
+
+
+def test_a_disk_that_fills_while_hdf5_writes(tmp_path):
+    resource = pytest.importorskip("resource")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+            one_file(tmp_path / "a.h5")
+        except hooks.StoreError as problem:
+            code = 0 if "full" in str(problem) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not (tmp_path / "a.h5").exists()
+    assert len(one_file(tmp_path / "a.h5", overwrite=True)["0"]) == 7000
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+def test_a_file_cut_anywhere_is_refused(tmp_path, target):
+    path = tmp_path / target
+    file = several_files(path).files[-1]
+    data = file.read_bytes()
+    for size in [
+        0,
+        1,
+        8,
+        100,
+        1000,
+        *range(2000, len(data), max(1, len(data) // 40)),
+        len(data) - 1,
+    ]:
+        file.write_bytes(data[:size])
+        with pytest.raises(hooks.StoreError, match=r"cut off|damaged|cannot be opened"):
+            hooks.ActivationStore(path)
+    file.write_bytes(data)
+    assert hooks.verify(path).ok
