@@ -90,7 +90,7 @@ def plot_training(
         _lines(ax, rows, columns, statistic, grouped)
         ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=4, fontsize=9, frameon=False)
     figure.suptitle(title or "Statistics over training", fontsize=13, color=INK, x=0.01, ha="left")
     figure.supxlabel(
         "snapshots in order, not to scale;  bands: middle 95 % of each group's null draws;  "
@@ -113,7 +113,7 @@ def _lines(
     for colour, group in zip(_colours(grouped), dict.fromkeys(grouped.values()), strict=False):
         members = [row for name, row in rows.items() if grouped[name] == group]
         low, high = np.array([_band(members, column, statistic) for column in columns]).T
-        ax.fill_between(at, low, high, color=colour, alpha=0.15, lw=0, label=f"{group}, null")
+        ax.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
         for k, row in enumerate(members):
             values = [_value(row.get(column), statistic) for column in columns]
             label = f"{group} ({len(members)})" if k == 0 else None
@@ -238,7 +238,8 @@ def _dots(ax: Axes, comparison: Comparison, statistic: str) -> None:
         ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":", zorder=0)
     said = [d for d in comparison.differences if d.statistic == statistic]
     if len(said) == 1 and said[0].p is not None:
-        ax.set_xlabel(f"p = {said[0].p:.2g}", fontsize=9, color=INK)
+        least = "" if said[0].least is None else f"  (least possible {said[0].least:.2g})"
+        ax.set_xlabel(f"p = {said[0].p:.2g}{least}", fontsize=9, color=INK)
     elif len(said) == 1:
         ax.set_xlabel(said[0].note, fontsize=8, color=FAINT, wrap=True)
     ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)

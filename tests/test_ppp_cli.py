@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 
 import hooks
 import ppp
-from ppp import cli
+from ppp import cli, plot_job
 from ppp.sources import SourceError, networks
 
 FAST = ("--null-repeats", "3", "--quiet")
@@ -168,8 +169,8 @@ def test_figures_are_written_whole_in_every_format(call, tmp_path, ending):
 def figure_of(monkeypatch, call, *words):
     """Return the figure that a command line draws."""
     made = []
-    draw = cli.draw
-    monkeypatch.setattr(cli, "draw", lambda *given: made.append(draw(*given)) or made[-1])
+    draw = plot_job.draw
+    monkeypatch.setattr(plot_job, "draw", lambda *given: made.append(draw(*given)) or made[-1])
     call(*words)
     return made[0]
 
@@ -230,6 +231,77 @@ def test_the_same_command_gives_the_same_numbers(call, tmp_path):
     assert call("a.npy", "--table", "t.csv", *FAST) == call("a.npy", "--table", "t.csv", *FAST)
 
 
+def test_statistics_over_training_have_a_panel_each(call, tmp_path, monkeypatch):
+    store_at(tmp_path / "acts.h5")
+    words = ("acts.h5", "--layer", "1", "--show", "training", "-o", "f.png", *FAST)
+    figure = figure_of(monkeypatch, call, *words)
+    assert [ax.get_title()[:2] for ax in figure.axes] == ["lo", "κ,", "A4", "B4"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "2", "10"]
+
+
+@pytest.mark.parametrize("null", ["rotation", "gaussian", "recolour"])
+def test_maps_show_ratio_and_z_against_any_null(call, tmp_path, monkeypatch, null):
+    np.save(tmp_path / "a.npy", laplace())
+    words = ("a.npy", "--show", "maps", "--null", null, "-o", "f.png", *FAST)
+    figure = figure_of(monkeypatch, call, *words)
+    titles = [ax.get_title() for ax in figure.axes if ax.images]
+    assert titles[:2] == ["observed", f"null: mean of 3 × {null}"]
+    assert titles[2:] == ["observed / null", "z of observed"]
+
+
+def test_groups_of_networks_are_compared_by_folder(call, tmp_path, monkeypatch):
+    for kind in ("one", "other"):
+        for repeat in (0, 1, 2):
+            path = tmp_path / kind / f"{repeat}.npy"
+            path.parent.mkdir(exist_ok=True)
+            np.save(path, laplace(seed=repeat))
+    paths = [f"{kind}/{repeat}.npy" for kind in ("one", "other") for repeat in (0, 1, 2)]
+    figure = figure_of(monkeypatch, call, *paths, "--show", "networks", "-o", "f.png", *FAST)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["one", "other"]
+
+
+class Page(HTMLParser):
+    """Collects the tags, the cells and what a page would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.loads, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_a_report_is_one_page_that_loads_nothing(call, tmp_path):
+    for kind in ("one", "other"):
+        for repeat in (0, 1):
+            store_at(tmp_path / kind / f"r{repeat}.h5", seed=repeat)
+    call("one", "other", "--layer", "1", "--grid", "snapshots", "-o", "r.html", *FAST)
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    page = Page()
+    page.feed(text)
+    assert not page.open
+    assert page.tags.count("img") == 3
+    assert all(load.startswith("data:image/png;base64,") for load in page.loads)
+    assert "http" not in text
+    assert page.tags.count("details") == 2 * 2 * 3
+    assert 'data-value="nan"' not in text
+
+
+def test_a_report_escapes_names(call, tmp_path):
+    np.savez(tmp_path / "a.npz", **{"<b>&": laplace(), "plain": laplace()})
+    call("a.npz", "--layer", "*", "-o", "r.html", *FAST)
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<b>&" not in text
+    assert "&lt;b&gt;&amp;" in text
+
+
 # What it refuses
 
 
@@ -288,6 +360,10 @@ def mess(tmp_path_factory):
         (["acts.h5", "--layer", "1", "--snapshot", "99"], "holds no snapshot '99'"),
         (["acts.h5", "--layer", "1", "--snapshot", "0", "--snapshot", "2"], "--grid snapshots"),
         (["whole.npy", "--grid", "snapshots"], "whole.npy holds no snapshots"),
+        (["whole.npy", "--show", "training"], "leave --show training out"),
+        (["whole.npy", "nan.npy", "--show", "maps"], "nan.npy"),
+        (["whole.npy", "--show", "maps", "--null", "none"], "needs at least 2 full draws"),
+        (["whole.npy", "--show", "networks"], "at least two groups"),
         (["whole.npy", "--snapshot", "3"], "whole.npy holds no snapshots, got --snapshot 3"),
         (["whole.npy", "--epsilon", "1.2"], "epsilon must lie in (0, 1], got 1.2"),
         (["whole.npy", "--epsilon", "0"], "epsilon must lie in (0, 1], got 0"),
@@ -297,7 +373,7 @@ def mess(tmp_path_factory):
         (["whole.npy", "--null", "magic"], "magic"),
         (["whole.npy", "--engine", "steam"], "steam"),
         (["whole.npy", "-o", "gone/f.png"], "the folder gone of --output is not there"),
-        (["whole.npy", "-o", "f.gif"], "--output must end in .png, .pdf, .svg, got 'f.gif'"),
+        (["whole.npy", "-o", "f.gif"], "--output must end in .png, .pdf, .svg, .html, got 'f.gif'"),
         (["whole.npy", "--table", "t.xls"], "--table must end in .csv, .json, got 't.xls'"),
     ],
 )
@@ -328,7 +404,7 @@ def test_a_full_disk_ends_with_one_and_leaves_the_old_figure(call, tmp_path, mon
             path.write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli, "draw", lambda *_: Full())
+    monkeypatch.setattr(plot_job, "draw", lambda *_: Full())
     text = call("a.npy", "-o", "f.png", *FAST, code=1)
     assert "No space left on device" in text
     assert (tmp_path / "f.png").read_bytes() == b"old"
