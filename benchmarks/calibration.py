@@ -191,17 +191,24 @@ def read(out: Path) -> list[dict]:
     return found
 
 
-def gather(out: Path, seconds: float, runs: dict[str, int], rows: int, repeats: int) -> int:
-    """Add runs until all are done or the time is up; return how many were added."""
+def gather(
+    out: Path,
+    seconds: float,
+    runs: dict[str, int],
+    rows: int,
+    repeats: int,
+    shard: tuple[int, int] = (0, 1),
+) -> int:
+    """Add one shard's runs until all are done or the time is up; return how many were added."""
     out.mkdir(parents=True, exist_ok=True)
     done = {(r["study"], r["name"], r["n"], r["seed"]) for r in read(out) if r["rows"] == rows}
     start, added = time.monotonic(), 0
-    with (out / "runs.jsonl").open("a") as file:
+    with (out / f"runs-{shard[0]}.jsonl").open("a") as file:
         file.write("\n")  # a line cut off by a kill must not swallow the next one
         for study, name, n, seed in cells(runs, DIMENSIONS):
             if time.monotonic() - start > seconds:
                 break
-            if (study, name, n, seed) in done:
+            if seed % shard[1] != shard[0] or (study, name, n, seed) in done:
                 continue
             make = STUDIES[study][name]
             if study == "coverage":
@@ -274,10 +281,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=199, help="draws of the null per run")
     parser.add_argument("--batches", type=int, default=20, help="batches behind a true value")
+    parser.add_argument("--shard", default="0/1", help="k/m: every m-th seed, for m processes")
     asked = parser.parse_args()
     if asked.action == "run":
         runs = {"level": asked.runs, "power": max(1, asked.runs // 4), "coverage": asked.runs}
-        added = gather(asked.out, asked.seconds, runs, asked.rows, asked.repeats)
+        k, m = map(int, asked.shard.split("/"))
+        added = gather(asked.out, asked.seconds, runs, asked.rows, asked.repeats, (k, m))
         print(f"{added} runs added, {len(read(asked.out))} in all")
         return
     found = [r for r in read(asked.out) if r["rows"] == asked.rows]
