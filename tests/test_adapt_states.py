@@ -116,7 +116,9 @@ def test_new_entries_do_not_jump():
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
         train(net, optimizer, 30)
         for state in optimizer.state.values():
-            state["step"] += 100_000  # so that no bias correction hides the jump
+            # An old optimiser: nothing left of the bias correction, which would hide the jump.
+            state["step"] += 100_000
+            state["exp_avg_sq"] /= 1 - 0.999**30
         adapt.grow(net, 0, 1, optimizer)
         if not careful:
             optimizer.state[net.layers[0].weight]["exp_avg_sq"][4] = 0
@@ -124,6 +126,8 @@ def test_new_entries_do_not_jump():
         train(net, optimizer, 1)
         return float((net.layers[0].weight.detach()[4] - row).abs().max())
 
+    # .1 g / sqrt(share of the mean): moderate, and not next to nothing either.
+    assert first_update(careful=True) > 1e-5
     assert first_update(careful=False) == pytest.approx(3.16e-3, rel=0.01)
     assert first_update(careful=True) < 1e-3
 
@@ -139,12 +143,24 @@ def test_pruning_and_growth_keep_the_other_entries():
     for key in ("exp_avg", "exp_avg_sq"):
         assert torch.equal(new[key][:3], old[key][[0, 2, 3]])
     assert torch.equal(new["exp_avg"][3], torch.zeros(5, dtype=D))
-    assert torch.allclose(new["exp_avg_sq"][3], old["exp_avg_sq"][[0, 2, 3]].mean().expand(5))
+    outgoing = net.layers[1].weight.detach()
+    share = float(outgoing[:, 3:].square().mean() / outgoing[:, :3].square().mean())
+    assert 1e-4 < share < 0.1
+    expected = share * old["exp_avg_sq"][[0, 2, 3]].mean()
+    assert torch.allclose(new["exp_avg_sq"][3], expected.expand(5))
     assert new["step"] == old["step"]
     held = [p for group in optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in held} == {id(p) for p in net.parameters()}
     assert set(optimizer.state) == set(net.parameters())
     train(net, optimizer, 2)
+
+
+def test_share_of_the_gradients_stays_within_its_bounds():
+    ones = torch.ones(3, 2)
+    assert adapt.gradient_share(0 * ones, ones) == 1e-4
+    assert adapt.gradient_share(5 * ones, ones) == 1
+    assert adapt.gradient_share(0.1 * ones, 0 * ones) == 1
+    assert adapt.gradient_share(0.1 * ones, ones) == pytest.approx(0.01)
 
 
 def test_other_optimisers_are_refused_before_anything_moves():

@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "retained_fraction",
             "sparsify",
         ],
-        "starts": ["new_biases", "new_columns"],
+        "starts": ["gradient_share", "new_biases", "new_columns"],
         "states": ["Carrier"],
         "wider": ["widen_elementwise"],
         "widths": ["grow", "prune", "resize"],

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isotropic.adapt.chain import Link, find_link
 from isotropic.adapt.rotations import signed_svd
-from isotropic.adapt.starts import new_columns
+from isotropic.adapt.starts import gradient_share, new_columns
 from isotropic.adapt.states import Carrier, require_known, require_owned, work_dtype
 
 
@@ -147,18 +147,17 @@ def _mean_scale(link: Link) -> float:
 
 def _grow(link: Link, count: int, carrier: Carrier, generator: torch.Generator | None) -> None:
     conv, after = link.conv, link.after
-    carrier.append(conv, "weight", 0, conv.weight.new_zeros(count, *conv.weight.shape[1:]))
-    if conv.bias is not None:
-        carrier.append(conv, "bias", 0, conv.bias.new_zeros(count))
-    per_channel = after.weight.shape[1] // (conv.weight.shape[0] - count)
     outgoing = after.weight.detach().flatten(1)
+    per_channel = outgoing.shape[1] // conv.weight.shape[0]
+    block = new_columns("normal", outgoing, count * per_channel, generator=generator)
+    share = gradient_share(block, outgoing)
+    kernels = conv.weight.new_zeros(count, *conv.weight.shape[1:])
+    carrier.append(conv, "weight", 0, kernels, share)
+    if conv.bias is not None:
+        carrier.append(conv, "bias", 0, conv.bias.new_zeros(count), share)
     if isinstance(after, nn.Conv2d):
-        taps = outgoing.shape[1] // after.weight.shape[1]
-        block = new_columns("normal", outgoing, count * taps, generator=generator)
         block = block.reshape(len(outgoing), count, *after.weight.shape[2:])
-    else:
-        block = new_columns("normal", outgoing, count * per_channel, generator=generator)
-    carrier.append(after, "weight", 1, block)
+    carrier.append(after, "weight", 1, block, share)
 
 
 def _prune(link: Link, channels: int, mean: float, carrier: Carrier) -> None:

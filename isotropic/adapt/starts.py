@@ -132,3 +132,32 @@ def new_biases(
         raise ValueError("biases='length' needs an intrinsic length: build the network with one")
     signs = torch.randint(0, 2, (count,), generator=generator, device=like.device) * 2 - 1
     return signs.to(like) * (0.9 * math.sqrt(omega / count))
+
+
+def gradient_share(columns: Tensor, outgoing: Tensor) -> float:
+    """Estimate squared gradients of new neurons, relative to those of the neurons that are there.
+
+    A neuron's incoming gradients go with the length of its outgoing column, and its column's with
+    its own size, which has to grow from zero through that.
+
+    Parameters
+    ----------
+    columns : Tensor (o, p)
+        Outgoing columns of the new neurons.
+    outgoing : Tensor (o, m)
+        Those of the others.
+
+    Returns
+    -------
+    float
+        Ratio of mean squared entries, kept within 1e-4 and 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(gradient_share(torch.full((2, 1), 0.1), torch.ones(2, 3)), 6)
+    0.01
+    """
+    present = float(outgoing.square().mean())
+    ratio = float(columns.square().mean()) / present if present > 0 else 1.0
+    return min(max(ratio, 1e-4), 1.0)

@@ -60,9 +60,10 @@ class Carrier:
     -----
     First moments follow the parameter; second moments are the diagonal of a rank-two tensor, so
     ``W' = A W C`` takes ``v`` to ``A^{o2} v C^{o2}`` (adaptive-topology paper, Eqns 24-27): exact
-    for signed permutations, approximate otherwise. A new entry starts with the mean second moment
-    of its parameter: starting at zero beside a large step count, Adam's first update of it would
-    be 3.16 learning rates, whatever its gradient.
+    for signed permutations, approximate otherwise. A new entry starts with a share of the mean
+    second moment of its parameter: at zero beside a large step count, Adam's first update of it
+    would be 3.16 learning rates, whatever its gradient; at the whole mean, an entry whose gradients
+    are a hundred times smaller than the others' would hardly ever move.
 
     Gradients that were not yet used are dropped: they belong to the old coordinates.
     """
@@ -108,7 +109,9 @@ class Carrier:
             module, name, lambda t: t.index_select(dim, index), lambda v: v.index_select(dim, index)
         )
 
-    def append(self, module: nn.Module, name: str, dim: int, block: Tensor) -> None:
+    def append(
+        self, module: nn.Module, name: str, dim: int, block: Tensor, share: float = 1.0
+    ) -> None:
         """Append entries, rows or columns.
 
         Parameters
@@ -119,6 +122,8 @@ class Carrier:
             0 for entries or rows, 1 for columns.
         block : Tensor
             The new values.
+        share : float
+            Expected squared gradient of a new entry, relative to those that are there.
         """
 
         def pad(value: float | Tensor) -> Callable[[Tensor], Tensor]:
@@ -128,7 +133,7 @@ class Carrier:
             module,
             name,
             lambda t: torch.cat([t, block.to(t)], dim),
-            lambda v: pad(v.mean())(v),
+            lambda v: pad(share * v.mean())(v),
             first_moment=pad(0.0),
         )
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
 from isotropic.adapt.importance import importances
 from isotropic.adapt.rotations import diagonalise
-from isotropic.adapt.starts import new_biases, new_columns
+from isotropic.adapt.starts import gradient_share, new_biases, new_columns
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.mlp import MLP
 from isotropic.normalise import L2Norm, MeanNorm
@@ -319,16 +319,18 @@ def _new_entries(
 def _grow(net: MLP, layer: int, columns: Tensor, biases: Tensor, carrier: Carrier) -> None:
     this, after = net.layers[layer], net.layers[layer + 1]
     activation = net.activations[layer]
-    carrier.append(this, "weight", 0, columns.new_zeros(len(biases), this.in_features))
-    carrier.append(this, "bias", 0, biases)
+    share = gradient_share(columns, after.weight.detach())
+    rows = columns.new_zeros(len(biases), this.in_features)
+    carrier.append(this, "weight", 0, rows, share)
+    carrier.append(this, "bias", 0, biases, share)
     if this.has_psi:
-        carrier.append(this, "psi", 0, torch.zeros_like(biases))
+        carrier.append(this, "psi", 0, torch.zeros_like(biases), share)
     this.out_features += len(biases)
     taken = float(biases.double().square().sum())
     if taken > 0:
         activation.set_omega(activation.omega - taken)
         _add_residual(net, layer, -(columns.double() @ biases.double()), carrier)
-    carrier.append(after, "weight", 1, columns)
+    carrier.append(after, "weight", 1, columns, share)
     after.in_features += len(biases)
 
 
