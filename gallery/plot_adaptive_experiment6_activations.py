@@ -21,7 +21,7 @@ import isotropic
 PRESETS = {
     "quick": {
         "data": (("digits", None), ("fashion-mnist", 10_000)),
-        "widths": (100, 250),
+        "widths": (100,),
         "hidden": (2, 3, 4, 5),
         "epochs": 5,
         "repeats": 2,

@@ -21,7 +21,7 @@ PRESETS = {
     "quick": {
         "data": "fashion-mnist",
         "limit": 5_000,
-        "widths": (4, 10, 25, 50),
+        "widths": (4, 10, 25),
         "phases": (2, 6, 2),
         "repeats": 2,
     },
