@@ -1,0 +1,37 @@
+"""
+Null: standard normal inputs through a map
+==========================================
+
+Figure 7 of the PPP paper: as figure 5, with standard normal samples of 3072 dimensions. (Its
+printed caption repeats that of figure 6.) A linear map of normal samples is normal with the map's
+covariance, so what remains is the anisotropy of a random map from 3072 to 24 dimensions, and the
+overlap of planes along the axes.
+"""
+
+# %%
+# Settings
+# --------
+# ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
+import matplotlib.pyplot as plt
+from adaptive_tools import choose, keep
+from null_tools import PRESETS, independent, spread
+
+import ppp
+
+preset, settings = choose(PRESETS)
+thinned = settings.pop("thinned")
+
+# %%
+# Fresh data and a fresh random frame for every panel
+# ---------------------------------------------------
+draws = independent("gaussian-embedded", **settings)
+figure = ppp.plot_grid(draws, title="Standard normal inputs through a random map", thinned=thinned)
+plt.show()
+
+# %%
+# What chance alone gives, in numbers
+# -----------------------------------
+# Compare with the numbers of figures 4 and 6.
+numbers = spread(draws)
+print(numbers)
+keep("fig07", preset, list(numbers))

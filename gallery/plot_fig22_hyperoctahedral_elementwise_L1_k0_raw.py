@@ -1,0 +1,15 @@
+"""
+Figure 22: hyperoctahedral leaky-ReLU, Eqn 8, raw, L = 1, latent layer 0
+========================================================================
+
+Hyperoctahedral leaky-ReLUs, between elementwise and isotropic ones: the paper sees beams
+here too, as the group B_n predicts. Claims are measured on the preset's data, which need
+not be the paper's: the numbers below the figure say what they come to.
+"""
+
+# %%
+# Train, project, draw, measure
+# -----------------------------
+from ppp_runs import Setting, figure
+
+figure(22, Setting(standardise=False, blocks=1, activations=("hyperoctahedral-leaky-relu",)))
