@@ -14,4 +14,12 @@ for _name in ("hooks", "ppp"):
             f"{_spec.origin if _spec else None} first: rename or move that file"
         )
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={})
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "curve": ["SRMResult"],
+        "membership": ["standing"],
+        "plot": ["plot_curve"],
+        "sweeping": ["sweep"],
+    },
+)

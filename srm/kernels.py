@@ -1,0 +1,121 @@
+"""The numba kernel of the sweep: each hit stands in an arc of spotlights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ppp.kernels.cpu import candidates, largest_two, partners
+from ppp.kernels.rows import MARGIN, VALID, jit, threshold
+
+
+@jit
+def sees(w1, w2, cosine, sine, limit, strict):
+    """Return whether the spotlight at an angle sees a sample with in-plane coordinates w."""
+    along = w1 * cosine + w2 * sine
+    return along > limit if strict else along >= limit
+
+
+@jit
+def arc(w1, w2, limit, strict, cosines, sines):
+    """Return the first angle that sees w (it may be negative) and how many do in a row."""
+    count = cosines.shape[0]
+    radius = math.sqrt(w1 * w1 + w2 * w2)
+    if radius == 0.0:
+        return 0, 0
+    step = 2 * math.pi / count
+    half = math.acos(min(1.0, limit / radius))
+    middle = math.atan2(w2, w1)
+    # a little too wide, then both ends are asked themselves
+    first = math.ceil((middle - half) / step - 1e-7)
+    last = math.floor((middle + half) / step + 1e-7)
+    while first <= last and not sees(
+        w1, w2, cosines[first % count], sines[first % count], limit, strict
+    ):
+        first += 1
+    while first <= last and not sees(
+        w1, w2, cosines[last % count], sines[last % count], limit, strict
+    ):
+        last -= 1
+    return first, min(count, last - first + 1)
+
+
+@jit
+def add_arc(changes, first, number):
+    """Count `number` angles from `first` on in an array of changes from one angle to the next."""
+    count = changes.shape[0] - 1
+    if number <= 0:
+        return
+    if number >= count:
+        changes[0] += 1
+        return
+    begin = first % count
+    end = begin + number
+    changes[begin] += 1
+    if end < count:
+        changes[end] -= 1
+    elif end > count:
+        changes[0] += 1
+        changes[end - count] -= 1
+
+
+@jit
+def sweep_rows(
+    x, c, norm2, state, bound, vectors, gram, orthonormal, bounds, lowest,
+    limit, strict, cosines, sines, line, table, pooled, order, found,
+):  # fmt: skip
+    """Count, for every plane and angle, the rows that a spotlight sees.
+
+    Parameters
+    ----------
+    x, c, norm2, state, bound, vectors, gram, orthonormal, bounds, lowest
+        As in `ppp.kernels.cpu.list_rows`.
+    limit : float
+        A row is seen when its unit vector reaches this far along the probe; positive.
+    strict : bool
+        Whether it must reach farther, along the opposite probe: rows not seen are counted.
+    cosines, sines : (A,) float64 arrays
+        Of the angles.
+    line : (m(m−1)/2,) int64 array
+        Line of each pair in `table`, −1 for none; empty: the pair's own place.
+    table, pooled : (D, S, T, A + 1) and (D, S, A + 1) int64 arrays
+        Changes from angle to angle: both orders of a pair (D), the probe and its opposite (S).
+    order, found
+        Scratch of m + 1 and (m, 3) places.
+    """
+    m = c.shape[1]
+    for r in range(c.shape[0]):
+        if state[r] != VALID:
+            continue
+        kept = threshold(bound, norm2[r], 1.0)
+        most, next_most, _ = largest_two(c[r])
+        slack = MARGIN * kept
+        if most + next_most < 2 * lowest * kept - slack:
+            continue
+        here = limit * math.sqrt(norm2[r])
+        count = candidates(c[r], 2 * lowest * kept - most - slack, order)
+        for k in range(count):
+            i = order[k]
+            ci = np.float64(c[r, i])
+            if ci * ci < bounds[i] * kept - slack:
+                continue
+            number = partners(i, x[r], c[r], kept, vectors, gram, orthonormal, order, count, found)
+            for h in range(number):
+                j = int(found[h, 0])
+                low, high = min(i, j), max(i, j)
+                place = low * m - low * (low + 1) // 2 + high - low - 1
+                at = line[place] if line.shape[0] else place
+                w1, w2 = found[h, 1], found[h, 2]
+                for d in range(pooled.shape[0]):
+                    if d == 1:
+                        g = 0.0 if orthonormal else gram[low, high]
+                        sine = math.sqrt(max(0.0, 1.0 - g * g))
+                        w1, w2 = g * w1 + sine * w2, sine * w1 - g * w2
+                    for s in range(pooled.shape[1]):
+                        # what a probe does not see lies along its opposite
+                        sign = -1.0 if strict == (s == 0) else 1.0
+                        first, length = arc(sign * w1, sign * w2, here, strict, cosines, sines)
+                        add_arc(pooled[d, s], first, length)
+                        if table.shape[2] and at >= 0:
+                            add_arc(table[d, s, at], first, length)

@@ -1,0 +1,78 @@
+"""Which samples stand in a spotlight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ppp.frame import Frame, as_frame
+from ppp.planes import DEGENERATE
+from ppp.prepared import Prepared
+from ppp.streams import as_stream
+from srm.counting import Spotlight
+
+
+def standing(
+    x: Any,
+    plane: tuple[int, int],
+    theta: float,
+    frame: Frame | str | np.ndarray = "standard",
+    epsilon: float = 0.75,
+    *,
+    sample: np.ndarray | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """List the samples that stand in one spotlight.
+
+    Parameters
+    ----------
+    x, frame, epsilon, sample, seed
+        As in `srm.sweep`.
+    plane : (i, j)
+        Vectors of the plane.
+    theta : float
+        Angle of the probe from b_i towards b_j, radians.
+
+    Returns
+    -------
+    row : (K,) int64 array
+        Rows, counted from the first one.
+    sample : (K,) int64 array
+        Their inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> standing(np.eye(3), (0, 1), np.pi / 2)[0].tolist()
+    [1]
+    """
+    if not -1 <= epsilon <= 1:
+        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
+    spotlight = Spotlight(float(epsilon), 1)
+    rows, samples, seen_rows = [], [], 0
+    for block in as_stream(x, sample).blocks():
+        prepared = Prepared.of(block)
+        made = as_frame(frame, prepared.x.shape[1], seed)
+        i, j = _check_plane(plane, made.m)
+        pair = made.vectors[[i, j]]
+        g = float(pair[0] @ pair[1])
+        if 1 - g * g < DEGENERATE:
+            raise ValueError(f"vectors {i} and {j} are parallel: they span no plane")
+        for piece in prepared.pieces:
+            c = piece.x.astype(np.float64) @ pair.T
+            w = np.stack([c[:, 0], (c[:, 1] - g * c[:, 0]) / np.sqrt(1 - g * g)], axis=1)
+            inside = spotlight.sees(w, np.sqrt(piece.norm2), theta) & (piece.state == 0)
+            at = np.flatnonzero(inside) + piece.start
+            rows.append(at + seen_rows)
+            samples.append(prepared.sample[at])
+        seen_rows += prepared.rows
+    empty = np.empty(0, np.int64)
+    return np.concatenate([empty, *rows]), np.concatenate([empty, *samples])
+
+
+def _check_plane(plane: tuple[int, int], m: int) -> tuple[int, int]:
+    i, j = int(plane[0]), int(plane[1])
+    if not (0 <= i < m and 0 <= j < m and i != j):
+        raise ValueError(f"a plane is a pair of different vectors 0 … {m - 1}, got ({i}, {j})")
+    return i, j

@@ -1,0 +1,139 @@
+"""Figures of sweeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from srm.curve import SRMResult
+
+CURVE, LEVEL, BAND = "#1f4e79", "#b03a2e", "#9db8d2"
+
+
+def plot_curve(
+    result: SRMResult,
+    ax: Axes | None = None,
+    *,
+    polar: bool = False,
+    plane: tuple[int, int] | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw the pooled curve, or that of one plane, of a sweep.
+
+    Parameters
+    ----------
+    result : SRMResult
+        What was swept.
+    ax : matplotlib Axes, optional
+        Where to draw; it must be polar for `polar`. A new figure where left out.
+    polar : bool
+        Draw around a circle: angle from b_i, radius the share seen.
+    plane : (i, j), optional
+        One plane; all of them pooled where left out.
+    title : str, optional
+        First line above the curve.
+
+    Returns
+    -------
+    matplotlib Axes
+        With the isotropic level (dashed), the band of the rotations where they were drawn (pooled
+        curve) or the analytic band (one plane), and the places of ±b_i and ±b_j.
+
+    Examples
+    --------
+    >>> import numpy as np, srm
+    >>> ax = plot_curve(srm.sweep(np.eye(4), angles=8))
+    >>> ax.get_ylabel()
+    'share of samples seen'
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        size = (5.4, 5.4) if polar else (7.2, 3.8)
+        settings = {"projection": "polar"} if polar else {}
+        _, ax = plt.subplots(figsize=size, layout="constrained", subplot_kw=settings)
+    elif polar != (ax.name == "polar"):
+        raise ValueError(f'polar={polar} needs the Axes to match, got projection "{ax.name}"')
+    values = result.pooled if plane is None else result.values[result.line(plane)]
+    closed = result.compat is None
+    angles = np.append(result.angles, 2 * np.pi) if closed else result.angles
+    across = angles if polar else np.degrees(angles)
+    _band(result, ax, across, plane, closed)
+    ax.plot(across, _around(values, closed), color=CURVE, lw=1.6, label=_name(result, plane))
+    ax.plot(
+        across, np.full(len(across), result.expected), color=LEVEL, ls="--", lw=1.0,
+        label="isotropic level",
+    )  # fmt: skip
+    _marks(result, ax, polar, plane)
+    if not polar:
+        ax.set_xlim(0, 360)
+        ax.set_xticks(range(0, 361, 45))
+        ax.set_xlabel("angle from $b_i$ towards $b_j$ (degrees)")
+    ax.set_ylabel("share of samples seen" if not result.signed else "signed share of samples")
+    if polar:
+        ax.yaxis.labelpad = 28
+    ax.legend(frameon=False, fontsize="small", loc="upper right")
+    lines = [title] if title else []
+    ax.set_title("\n".join([*lines, _setting(result)]), fontsize="medium")
+    return ax
+
+
+def _around(values: np.ndarray, closed: bool) -> np.ndarray:
+    return np.append(values, values[:1]) if closed else values
+
+
+def _band(
+    result: SRMResult, ax: Axes, across: np.ndarray, plane: tuple[int, int] | None, closed: bool
+) -> None:
+    if plane is not None:
+        test = result.test()
+        ax.fill_between(across, test.low, test.high, color=BAND, alpha=0.5, lw=0,
+                        label="95 % band of isotropy")  # fmt: skip
+    elif result.null is not None:
+        rotation = result.test().rotation
+        assert rotation is not None
+        low, high = _around(rotation.low, closed), _around(rotation.high, closed)
+        ax.fill_between(across, low, high, color=BAND, alpha=0.5, lw=0,
+                        label=f"95 % band of {len(result.null) - 1} rotations")  # fmt: skip
+
+
+def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | None) -> None:
+    """Mark ±b_i and ±b_j: the latter at φ = arccos g, which is 90° only for orthogonal vectors."""
+    marks = {"$b_i$": 0.0, "$-b_i$": np.pi}
+    if plane is not None:
+        g = float(result.planes.frame.gram[plane[0], plane[1]])
+    elif result.planes.frame.orthonormal:
+        g = 0.0
+    else:
+        g = np.nan
+    if np.isfinite(g):
+        between = float(np.arccos(np.clip(g, -1, 1)))
+        marks |= {"$b_j$": between, "$-b_j$": np.pi + between}
+    for name, angle in marks.items():
+        at = angle if polar else np.degrees(angle)
+        ax.axvline(at, color="0.6", lw=0.8, ls=":", zorder=0)
+        ax.annotate(
+            name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize="small", color="0.35",
+            ha="left", va="top", xytext=(3, -2), textcoords="offset points",
+        ) if not polar else None  # fmt: skip
+    if polar:
+        ax.set_xticks(list(marks.values()), list(marks))
+
+
+def _name(result: SRMResult, plane: tuple[int, int] | None) -> str:
+    if plane is None:
+        return f"mean of {result.planes.count:,} planes"
+    labels = result.planes.frame.labels
+    return f"{labels[plane[0]]}, {labels[plane[1]]}"
+
+
+def _setting(result: SRMResult) -> str:
+    sign = "signed, " if result.signed else ""
+    return (
+        f"spotlight, {sign}ε = {result.epsilon:g}, n = {result.planes.frame.n}, "
+        f"{int(result.rows.sum()):,} samples, {result.planes.pairs}"
+    )

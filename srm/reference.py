@@ -1,0 +1,103 @@
+"""The published conventions of the spotlight resonance method, for comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ppp.frame import Frame, as_frame
+from ppp.planes import Planes
+from ppp.prepared import as_array
+from srm.curve import SRMResult
+
+
+def check_compat(compat: str | None) -> None:
+    """Refuse an unknown convention.
+
+    Parameters
+    ----------
+    compat : str or None
+        None or "reference".
+
+    Raises
+    ------
+    ValueError
+        Otherwise.
+    """
+    if compat not in (None, "reference"):
+        raise ValueError(f'compat must be None or "reference", got {compat!r}')
+
+
+def reference_sweep(
+    stream: Any,
+    frame: Frame | str | np.ndarray,
+    epsilon: float,
+    angles: int,
+    pairs: str,
+    signed: bool,
+    seed: int,
+) -> SRMResult:
+    """Sweep as the published code does: from b_i towards −b_j, both ends among the angles.
+
+    Parameters
+    ----------
+    stream : object with blocks()
+        Activations.
+    frame : "standard", "haar", (m, n) array or Frame
+        The distinguished vectors. Those of an array keep their length in the probe.
+    epsilon, angles, pairs, signed, seed
+        As in `srm.sweep`.
+
+    Returns
+    -------
+    SRMResult
+        All rows are in its denominators, zero ones and ones that are not finite too.
+    """
+    turn = np.linspace(0, 2 * np.pi, angles)
+    wave = np.stack([np.cos(turn), -np.sin(turn)])
+    planes: Planes | None = None
+    for block in stream.blocks():
+        x = as_array(block.rows).astype(np.float64)
+        if planes is None:
+            planes = Planes.of(as_frame(frame, x.shape[1], seed), pairs)
+            lengths = _lengths(frame, planes.frame.m)
+            seen = np.zeros((1, planes.count, angles), np.int64)
+            rows = zero = nonfinite = 0
+        finite: np.ndarray = np.isfinite(x).all(axis=1)
+        rows += len(x)
+        nonfinite += int((~finite).sum())
+        norm = np.sqrt(np.square(x).sum(axis=1, keepdims=True, where=finite[:, None]))
+        zero += int((finite & (norm[:, 0] == 0)).sum())
+        unit = x[finite] / np.where(norm == 0, 1, norm)[finite]
+        c = unit @ planes.frame.vectors.T
+        g = planes.cosine
+        for plane, (i, j) in enumerate(zip(planes.first, planes.second, strict=True)):
+            w2 = (c[:, j] - g[plane] * c[:, i]) / np.sqrt(1 - g[plane] ** 2)
+            along = lengths[i] * (np.stack([c[:, i], w2], axis=1) @ wave)
+            seen[0, plane] += (along >= epsilon).sum(axis=0)
+            if signed:
+                seen[0, plane] -= (along <= -epsilon).sum(axis=0)
+    if planes is None:
+        raise ValueError("a sweep needs at least one row of activations, got none")
+    return SRMResult(
+        planes,
+        turn,
+        float(epsilon),
+        signed,
+        (None,),
+        np.array([rows]),
+        seen,
+        seen.sum(axis=1),
+        planes.first,
+        planes.second,
+        zero,
+        nonfinite,
+        compat="reference",
+    )
+
+
+def _lengths(frame: Frame | str | np.ndarray, m: int) -> np.ndarray:
+    if isinstance(frame, str | Frame):
+        return np.ones(m)
+    return np.linalg.norm(np.asarray(frame, np.float64), axis=1)

@@ -1,0 +1,147 @@
+"""Tests of a sweep: the analytic band of isotropy, and random rotations of the frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ppp.fluctuation import srm_pair
+
+if TYPE_CHECKING:
+    from srm.curve import SRMResult
+
+#: Draws of the Gaussian process that makes a band simultaneous over all angles.
+DRAWS = 4000
+
+
+class Against(NamedTuple):
+    """A curve against rotations: greatest standardised deviation, its p, and the band's ends."""
+
+    statistic: float
+    p: float
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Resonance(NamedTuple):
+    """What the tests of a sweep found.
+
+    Parameters
+    ----------
+    statistics, planes : (T,) float64 arrays
+        Greatest deviation of each plane's curve from the isotropic level in standard deviations,
+        and its p.
+    adjusted : (T,) float64 array
+        The p adjusted for the number of planes (Benjamini and Hochberg).
+    low, high : float
+        The band about the level that a plane's curve stays in under isotropy, at all angles.
+    rotation : Against or None
+        The pooled curve against rotations of the frame.
+    """
+
+    statistics: np.ndarray
+    planes: np.ndarray
+    adjusted: np.ndarray
+    low: float
+    high: float
+    rotation: Against | None = None
+
+
+def against_band(curve: SRMResult, level: float, seed: int) -> Resonance:
+    """Compare each plane's curve with isotropy, simultaneously over its angles.
+
+    Parameters
+    ----------
+    curve : SRMResult
+        The sweep. Its rows are taken to be independent: rows of one input are not, and rotations
+        are then the test to use.
+    level : float
+        Coverage of the band.
+    seed : int
+        Seed of the Gaussian process.
+
+    Returns
+    -------
+    Resonance
+
+    Notes
+    -----
+    The covariance of S(θ) and S(θ + δ) is (P₂(δ) − P²)/N with P₂ in closed form; the greatest of a
+    Gaussian process with this covariance over the A angles sets the band.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    from scipy.stats import false_discovery_control
+
+    rows = max(1, int(curve.rows.sum()))
+    covariance = _covariance(curve)
+    deviation = np.sqrt(covariance[0] / rows)
+    greatest = _greatest(covariance, seed)
+    if deviation == 0:  # epsilon 1 or −1: isotropy leaves nothing to chance
+        statistics = np.where(np.ptp(curve.values, axis=1) > 0, np.inf, 0.0)
+    else:
+        statistics = np.abs(curve.values - curve.expected).max(axis=1, initial=0) / deviation
+    above = len(greatest) - np.searchsorted(greatest, statistics, side="left")
+    p = (1 + above) / (len(greatest) + 1)
+    half = float(np.quantile(greatest, level) * deviation)
+    adjusted = false_discovery_control(p) if len(p) else p
+    low, high = curve.expected - half, curve.expected + half
+    return Resonance(statistics, p, adjusted, low, high)
+
+
+def against_rotations(curves: np.ndarray, level: float) -> Against:
+    """Compare an observed curve with those of rotated frames.
+
+    Parameters
+    ----------
+    curves : (K + 1, A) array
+        The observed one first.
+    level : float
+        Coverage of the band, simultaneous over all angles.
+
+    Returns
+    -------
+    Against
+        The statistic is max over θ of the deviation from the members' mean in their standard
+        deviations; all K + 1 members are treated alike, so that p = rank/(K + 1) is exact.
+    """
+    mean, spread = curves.mean(axis=0), curves.std(axis=0)
+    safe = np.where(spread > 0, spread, 1.0)
+    greatest = np.abs((curves - mean) / safe).max(axis=1)
+    p = float((greatest >= greatest[0] * (1 - 1e-12)).mean())
+    reach = float(np.quantile(greatest[1:], level))
+    return Against(float(greatest[0]), p, mean - reach * spread, mean + reach * spread)
+
+
+def _covariance(curve: SRMResult) -> np.ndarray:
+    """Return N times the covariance of the curve at angles 0 and θ, (A,), under isotropy."""
+    n, epsilon = curve.planes.frame.n, abs(curve.epsilon)
+    folded = np.minimum(curve.angles, 2 * np.pi - curve.angles)
+    both = np.array([_both_see(delta, n, epsilon) for delta in folded])
+    if not curve.signed:
+        # at a negative epsilon the rows not seen fluctuate, and they are those of |epsilon|
+        level = curve.expected if curve.epsilon >= 0 else 1 - curve.expected
+        return both - level**2
+    opposite = np.array([_both_see(np.pi - delta, n, epsilon) for delta in folded])
+    return 2 * (both - opposite)
+
+
+def _both_see(delta: float, n: int, epsilon: float) -> float:
+    """Return the chance that two probes δ apart both see an isotropic sample."""
+    if epsilon == 0:
+        return float((np.pi - delta) / (2 * np.pi))
+    return srm_pair(float(delta), n, epsilon)
+
+
+def _greatest(covariance: np.ndarray, seed: int) -> np.ndarray:
+    """Return the sorted maxima of |Z| over the angles, Z of unit variance on the circle."""
+    spectrum = np.maximum(np.fft.fft(covariance).real, 0)
+    total = spectrum.sum()
+    if total <= 0:
+        return np.zeros(DRAWS)
+    rng = np.random.default_rng(seed)
+    size = (DRAWS // 2, len(spectrum))
+    noise = rng.standard_normal(size) + 1j * rng.standard_normal(size)
+    process = np.fft.fft(noise * np.sqrt(spectrum / total), axis=1)
+    return np.sort(np.concatenate([np.abs(process.real), np.abs(process.imag)]).max(axis=1))
