@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppp.kernels.orthonormal import Counts, Room, count_orthonormal
-from ppp.kernels.rows import EXTREME, Bound, Ledger
+from ppp.kernels.rows import Bound, Ledger
 from ppp.kernels.turning import turns, unfold
 from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.tally import MOMENTS, Tally

@@ -106,7 +106,7 @@ def _bin(w, half_width, size):
     """Return the grid bin of a coordinate, −1 beyond the grid; H is a power of two, so exact."""
     if not -half_width <= w < half_width:
         return -1
-    position = int(math.floor(w * (size / (2 * half_width))))
+    position = math.floor(w * (size / (2 * half_width)))
     if position == 0 and w < 0:
         position = -1  # the product underflowed
     return position + size // 2
@@ -159,7 +159,7 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found
 
 
 @_jit
-def reach(c):
+def largest_two(c):
     """Return the two largest c² of a row and Σ c⁴."""
     most, next_most, fourth = 0.0, 0.0, 0.0
     for i in range(c.shape[0]):
@@ -210,7 +210,7 @@ def count_rows(
         if state[r] != VALID:
             continue
         lowest_kept = threshold(bound, norm2[r], scale[r])
-        most, next_most, fourth = reach(c[r])
+        most, next_most, fourth = largest_two(c[r])
         sums[r, 0] = 1.0
         sums[r, 7] = fourth / (norm2[r] * norm2[r])
         slack = MARGIN * lowest_kept
@@ -290,7 +290,7 @@ def list_rows(
         if state[r] != VALID:
             continue
         lowest_kept = threshold(bound, norm2[r], scale[r])
-        most, next_most, _ = reach(c[r])
+        most, next_most, _ = largest_two(c[r])
         slack = MARGIN * lowest_kept
         if most + next_most < 2 * lowest * lowest_kept - slack:
             continue

@@ -255,7 +255,8 @@ def _search(
                     full[i] += 1
                 scatter(
                     0, at, at, every, lead, lowest, tabled and not whole, i, order, value,
-                    bins, grids[1, bins[at]], seen, relative[2 + negative], angle, edge, below, True,
+                    bins, grids[1, bins[at]], seen, relative[2 + negative], angle, edge, below,
+                    True,
                 )  # fmt: skip
                 scatter(
                     at + 1, number, at, every, lead, lowest, tabled and not whole, i, order, value,
