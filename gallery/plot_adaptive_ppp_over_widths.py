@@ -3,9 +3,10 @@ Planes of a network whose width changes
 =======================================
 
 An adapting network is captured while it trains and its hidden width changes from snapshot to
-snapshot; each is projected onto the planes of its own neurons. An isotropic network has no frame of
-its own, but adaptation leaves every layer in the basis of its singular vectors, and data need not
-be isotropic in that basis: what shows is the weights' frame, found by the null of random bases.
+snapshot; each is projected onto the planes of its own neurons, and swept through them. An isotropic
+network has no frame of its own, but adaptation leaves every layer in the basis of its singular
+vectors, and data need not be isotropic in that basis: what shows is the weights' frame, found by
+the null of random bases.
 """
 
 # %%
@@ -21,6 +22,7 @@ from adaptive_tools import accuracy, choose, keep, load, optimiser, train
 import hooks
 import isotropic
 import ppp
+import srm
 from isotropic import adapt
 
 PRESETS = {
@@ -58,7 +60,7 @@ with hooks.Recorder(path) as recorder:
 # One store, several widths
 # -------------------------
 store = hooks.ActivationStore(path)
-columns, numbers = {}, []
+columns, curves, numbers = {}, {}, []
 for key, about in store.snapshots.items():
     result = ppp.analyze_store(
         path,
@@ -68,7 +70,11 @@ for key, about in store.snapshots.items():
         null_repeats=settings["repeats"],
         progress=False,
     )
-    columns[f"epoch {about['epoch']}, width {about['width']}"] = result
+    name = f"epoch {about['epoch']}, width {about['width']}"
+    columns[name] = result
+    curves[name] = srm.sweep(
+        store["activations.0", key], epsilon=result.rule.epsilon, angles=72, per_plane=False
+    )
     kappa = result.statistics["kappa"]
     numbers.append(
         {
@@ -81,6 +87,7 @@ for key, about in store.snapshots.items():
             "epsilon": float(result.rule.epsilon),
             "kappa": float(kappa.value),
             "p": float(kappa.p),
+            "srm on the axes / expected": float(curves[name].pooled[0] / curves[name].expected),
         }
     )
     print(numbers[-1])
@@ -90,4 +97,15 @@ keep("ppp-over-widths", preset, numbers)
 # The picture: training rightwards, widths in the titles, a random basis last
 # ---------------------------------------------------------------------------
 ppp.plot_grid({"isotropic-tanh, adapting": columns}, draws=1)
+plt.show()
+
+# %%
+# The sweep of every snapshot, over what isotropy expects at its own width and epsilon
+# ------------------------------------------------------------------------------------
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+for name, curve in curves.items():
+    ax.plot(curve.angles, curve.pooled / curve.expected, label=name)
+ax.axhline(1, color="0.7", zorder=0)
+ax.set(xlabel="angle from the first vector towards the second", ylabel="pooled / expected")
+ax.legend(fontsize=7)
 plt.show()

@@ -6,6 +6,7 @@ from test_adapt_mlp import D, filled
 
 import hooks
 import ppp
+import srm
 from isotropic import adapt
 
 
@@ -45,6 +46,16 @@ def test_projection_uses_each_snapshots_own_planes(store):
         i, j = torch.triu_indices(width, width, 1)
         kept = (squares[:, i] + squares[:, j] >= 0.75**2).sum(0)
         assert result.kept.tolist() == kept.tolist()
+
+
+def test_a_sweep_uses_each_snapshots_own_planes_too(store):
+    for key, about in store.snapshots.items():
+        width = about["width"]
+        curve = srm.sweep(store["activations.0", key], epsilon=0.75, angles=8)
+        assert curve.values.shape == (width * (width - 1) // 2, 8)
+        rows = torch.cat([torch.as_tensor(b.rows) for b in store["activations.0", key].blocks()])
+        along = (rows / rows.norm(dim=1, keepdim=True))[:, 0] >= 0.75
+        assert curve.values[0, 0] == pytest.approx(float(along.double().mean()), abs=1e-12)
 
 
 def test_one_figure_shows_all_widths(store):
