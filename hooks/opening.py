@@ -58,7 +58,10 @@ def open_shards(path: Path, incomplete: bool) -> list[ShardFile]:
         files = sorted(path.glob("*.h5"))
         if not files:
             raise StoreError(f"{path} is a folder without .h5 files, not a store")
-        shards = sorted((read_shard(file) for file in files), key=lambda s: (s.shard, s.path.name))
+        shards = [read_shard(file) for file in files]
+        # while a capture is being finished, some files have their number and some not yet
+        if all(shard.shards for shard in shards):
+            shards.sort(key=lambda shard: shard.shard)
     _check(path, shards, incomplete)
     return shards
 

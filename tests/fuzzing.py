@@ -1,0 +1,200 @@
+"""Hostile store files: a good one, changed in ways that know its structure. Run as a program.
+
+``python fuzzing.py FOLDER FIRST CASES`` writes one line a case to FOLDER/log: the case's number and
+"good" (read as a store) or "refused" (an error of this package); anything else ends the program.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+import hooks
+
+NAMES = [
+    "/layers/0/rows",
+    "/layers/0/committed",
+    "/layers/0/block",
+    "/layers/0/checksum",
+    "/layers/0/sample",
+    "/layers/0/position",
+    "/samples/id",
+    "/samples/label",
+    "/samples/committed",
+]
+GROUPS = ["/", "/layers", "/layers/0", "/samples", "/snapshots", "/snapshots/s", "/snapshots/s/layers"]
+DTYPES = ["i1", "i8", ">i8", "u8", "f2", "f4", ">f8", "c8", "S5", "?", "V7", "O", "enum"]
+VALUES = [0, 1, -1, 2, 3, 10**12, -(2**63), 2**63 - 1, 1.5, float("nan"), "", "x" * 1000, "\udcff"]
+
+
+def replace_dataset(file, draw):
+    """Another type, shape, layout, or content under one of the names."""
+    name = draw.choice(NAMES)
+    if name in file:
+        del file[name]
+    shape = draw.choice([(), (0,), (1,), (5,), (40,), (40, 3), (3, 40), (2, 2, 2), None])
+    dtype = draw.choice(DTYPES)
+    if shape is None:
+        file.create_dataset(name, data=h5py.Empty("f4"))
+    elif dtype == "O":
+        file.create_dataset(name, shape, h5py.string_dtype())
+    elif dtype == "enum":
+        file.create_dataset(name, shape, h5py.enum_dtype({"A": 1, "B": 2}, "i8"))
+    else:
+        chunked = shape and 0 not in shape and draw.random() < 0.4
+        options = {"chunks": shape, "compression": "gzip"} if chunked else {}
+        made = file.create_dataset(name, shape, dtype, **options)
+        if dtype in ("i8", "u8", "f4") and shape:
+            made[...] = draw.choice([0, 1, 40])
+
+
+def declare_much(file, draw):
+    """A dataset of a size that no disk has."""
+    name = draw.choice(NAMES)
+    if name in file:
+        del file[name]
+    rows = draw.choice([10**6, 10**9, 2**40, 2**60])
+    shape = (rows, 3) if name.endswith(("rows", "position")) else (rows,)
+    dtype = {"rows": "f4", "position": "i4", "checksum": "u8"}.get(name.split("/")[-1], "i8")
+    chunks = tuple(min(n, 1000) for n in shape)
+    file.create_dataset(name, shape, dtype, chunks=chunks, fillvalue=draw.choice([0, 1]))
+    committed = file.get("/layers/0/committed")
+    if draw.random() < 0.5 and isinstance(committed, h5py.Dataset) and committed.shape == ():
+        committed[...] = min(rows, 2**62)
+
+
+def change_numbers(file, draw):
+    """Wrong counters, offsets, ids and rows."""
+    name = draw.choice(NAMES)
+    if name not in file or not isinstance(file[name], h5py.Dataset):
+        return
+    data = file[name]
+    if data.size is not None and data.size > 10**6:
+        return
+    if data.dtype.kind not in "iuf" or data.shape is None:
+        return
+    value = draw.choice([0, 1, 7, 41, 2**31, 2**62])
+    value = value if data.dtype.kind == "f" or value <= np.iinfo(data.dtype).max else 1
+    if data.shape and data.shape[0]:
+        data[draw.randrange(data.shape[0])] = value
+    elif data.shape == ():
+        data[...] = value
+
+
+def change_attribute(file, draw):
+    """An attribute gone, of another type, or huge."""
+    group = draw.choice(GROUPS)
+    if group not in file:
+        return
+    attrs = file[group].attrs
+    names = [*attrs, "format", "version", "complete", "order"]
+    name = draw.choice(names)
+    if draw.random() < 0.3:
+        attrs.pop(name, None)
+        return
+    value = draw.choice([*VALUES, np.arange(5), np.zeros((3, 3)), b"\xff\xfe", "[" * 5000])
+    try:
+        attrs[name] = value
+    except (TypeError, ValueError, UnicodeEncodeError, OverflowError):
+        attrs[name] = 0
+
+
+def add_link(file, draw):
+    """Soft, external and hard links: to nowhere, out of the file, to itself."""
+    name = draw.choice([*NAMES, *GROUPS[1:], "/layers/1", "/snapshots/t"])
+    if name in file or file.get(name, getlink=True) is not None:
+        del file[name]
+    above = draw.choice(["/", "/layers", "/samples", name])
+    kind = draw.randrange(5)
+    if kind == 0:
+        file[name] = h5py.SoftLink(draw.choice(["/nowhere", "/", "/layers/0", name]))
+    elif kind == 1:
+        file[name] = h5py.ExternalLink(draw.choice(["/etc/passwd", file.filename, "x"]), "/")
+    elif above in file and above != name:
+        file[name] = file[above]
+    else:
+        file.create_group(name)
+
+
+def point_elsewhere(file, draw):
+    """Numbers that lie in another file: external storage and virtual datasets."""
+    name = draw.choice(["/layers/0/rows", "/layers/0/sample", "/samples/id"])
+    if name in file:
+        del file[name]
+    shape = (40, 3) if name.endswith("rows") else (40,)
+    dtype = "f4" if name.endswith("rows") else "i8"
+    if draw.random() < 0.5:
+        file.create_dataset(name, shape, dtype, external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+    else:
+        layout = h5py.VirtualLayout(shape, dtype)
+        layout[...] = h5py.VirtualSource("/etc/passwd", "x", shape)
+        file.create_virtual_dataset(name, layout)
+
+
+def flip_bytes(data, draw):
+    """Bytes of the file itself, most of them in its structures."""
+    data = bytearray(data)
+    for _ in range(draw.choice([1, 1, 2, 8, 64])):
+        data[draw.randrange(min(len(data), draw.choice([100, 2000, 8000, len(data)])))] = draw.choice(
+            [0, 255, draw.randrange(256)]
+        )
+    if draw.random() < 0.15:
+        data = data[: draw.randrange(len(data))]
+    return bytes(data)
+
+
+STRUCTURED = [replace_dataset, declare_much, change_numbers, change_attribute, add_link, point_elsewhere]
+
+
+def make_case(path, good, number):
+    """Write hostile file `number`."""
+    draw = random.Random(number)
+    path.write_bytes(good)
+    if draw.random() < 0.35:
+        path.write_bytes(flip_bytes(good, draw))
+        return
+    with h5py.File(path, "r+") as file:
+        for _ in range(draw.choice([1, 1, 2, 3])):
+            change = draw.choice(STRUCTURED)
+            try:
+                change(file, draw)
+            except (KeyError, ValueError, TypeError, OSError, RuntimeError):
+                # a change that HDF5 itself refuses after an earlier one
+                continue
+
+
+def read_case(path):
+    """Read everything that a store offers; say how it went."""
+    try:
+        store = hooks.ActivationStore(path, incomplete=True)
+        for snapshot, layer in store.keys:
+            for block in store[layer, snapshot].blocks():
+                block.rows.sum()
+        _ = store.snapshots, store.labels, store.provenance, store.layers, repr(store)
+    except hooks.HooksError:
+        return "refused"
+    return "good"
+
+
+def main():
+    folder, first, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    # bounded memory: a reader that believes a huge size dies here
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+    good = (folder / "good.h5").read_bytes()
+    path = folder / f"case-{first}.h5"
+    with open(folder / f"log-{first}", "a") as log:
+        for number in range(first, first + cases):
+            log.write(f"{number} ")
+            log.flush()
+            make_case(path, good, number)
+            log.write(f"{read_case(path)}\n")
+            log.flush()
+
+
+if __name__ == "__main__":
+    main()

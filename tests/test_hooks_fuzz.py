@@ -1,0 +1,62 @@
+"""Files that mean harm: clear errors, bounded time and memory, nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import hooks
+
+CASES = 5200
+
+
+def fuzz(folder, first, cases):
+    """Run cases in a process that may be ended; return the last line of its log."""
+    program = Path(__file__).with_name("fuzzing.py")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    try:
+        done = subprocess.run(
+            [sys.executable, str(program), str(folder), str(first), str(cases)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60 + cases * 0.15,
+            check=False,
+        )
+        return done.returncode, done.stderr[-3000:]
+    except subprocess.TimeoutExpired:
+        return "time", ""
+
+
+@pytest.mark.parametrize("cases", [CASES, pytest.param(10 * CASES, marks=pytest.mark.soak)])
+def test_hostile_files_give_clear_errors(tmp_path, cases):
+    torch.manual_seed(0)
+    x = [(torch.randn(8, 5, 4), torch.arange(8))]
+    with hooks.Recorder(tmp_path / "good.h5") as recorder:
+        recorder.record(nn.Sequential(nn.Linear(4, 3)), x, "0")
+        recorder.record(nn.Sequential(nn.Linear(4, 3)), x, "0", snapshot="s", attrs={"epoch": 1})
+    outcome: Counter[str] = Counter()
+    inside_hdf5 = []
+    first = 0
+    while first < cases:
+        code, error = fuzz(tmp_path, first, cases - first)
+        lines = (tmp_path / f"log-{first}").read_text().splitlines()
+        outcome.update(line.split()[1] for line in lines if len(line.split()) == 2)
+        if code == 0:
+            break
+        # HDF5 itself may crash or hang on flipped bytes (its own defects): nothing of ours may
+        last = int(lines[-1].split()[0])
+        assert "Traceback" not in error, (last, error)
+        inside_hdf5.append((last, code))
+        first = last + 1
+        assert len(inside_hdf5) <= cases // 500, inside_hdf5
+    assert outcome.total() + len(inside_hdf5) == cases
+    assert outcome["refused"] > cases // 3
+    assert outcome["good"] > cases // 50
