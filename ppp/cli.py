@@ -148,10 +148,12 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
     """
     check_outputs(options["output"], options["table"])
     with mistakes():
-        from ppp.plot_job import gather, headline, write_outputs
+        from ppp.plot_job import gather, headline, verdicts, write_outputs
 
         found = gather(paths, options, open_store)
         click.echo(headline(found))
+        for line in verdicts(found):
+            click.echo(line)
         written = write_outputs(found, options)
     for what, path in written:
         click.echo(f"{what}: {path}")

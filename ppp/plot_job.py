@@ -109,6 +109,17 @@ def headline(found: Found) -> Table:
     return _without_empty(Table(columns, tuple(lines)))
 
 
+def verdicts(found: Found) -> list[str]:
+    """Return each network's finding at its last snapshot; a single one with what it cannot see."""
+    lines = []
+    for row, cells in found.items():
+        column, result = list(cells.items())[-1]
+        if result.verdict is not None:
+            lines.append(f"{row}{f', {column}' if column else ''}: {result.verdict.text}")
+            lines += result.verdict.notes if len(found) == 1 else ()
+    return lines
+
+
 def full_table(found: Found) -> Table:
     """Return every statistic of every result, one line each."""
     lines: list[tuple[Any, ...]] = []

@@ -226,6 +226,18 @@ def test_no_hits_are_a_figure_and_no_error(call, tmp_path):
         assert image.width > 500
 
 
+def test_findings_are_printed_in_words_one_line_a_network(call, tmp_path):
+    np.save(tmp_path / "a.npy", laplace(2000))
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((2000, 6)))
+    repeats = ("--null-repeats", "39", "--quiet")
+    text = call("a.npy", "b.npy", "--table", "t.csv", *repeats)
+    lines = [line for line in text.splitlines() if line.startswith(("a:", "b:"))]
+    assert len(lines) == 2
+    assert "Aligned" in lines[0]
+    assert "Aligned" not in lines[1]
+    assert "Aligned" not in call("a.npy", "--null", "none", "--table", "t.csv", "--quiet")
+
+
 def test_the_same_command_gives_the_same_numbers(call, tmp_path):
     np.save(tmp_path / "a.npy", laplace())
     assert call("a.npy", "--table", "t.csv", *FAST) == call("a.npy", "--table", "t.csv", *FAST)
