@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppp.prepared import Prepared
 from ppp.streams import Rows, as_stream
 
 Array = NDArray[np.float64]
@@ -172,6 +173,12 @@ class Preprocessing:
         whole[~np.isfinite(x).all(axis=1)] = np.nan
         return whole
 
+    @property
+    def equivariant(self) -> bool:
+        """Whether every step commutes with rotations of the rows."""
+        # which units were dropped is settled before any frame turns
+        return all(each.step in (*EQUIVARIANT, "drop-outliers") for each in self.fitted)
+
     def without_dropped(self, rows: Any) -> tuple[Array, tuple[str, ...]]:
         """Return rows without the dropped units, and the names of the steps still to do."""
         x = np.asarray(rows, dtype=np.float64)
@@ -179,6 +186,17 @@ class Preprocessing:
         if steps[:1] == ("drop-outliers",):
             return x[:, self.fitted[0].units], steps[1:]
         return x, steps
+
+
+def fitted(x: Any, steps: str | Sequence[str] | None) -> Preprocessing | None:
+    """Return the steps fitted to activations, None where none are asked for.
+
+    Examples
+    --------
+    >>> fitted([[1.0, 2.0]], "none") is None
+    True
+    """
+    return Preprocessing.fit(x, steps) if check_steps(steps) else None
 
 
 class PreprocessedBlocks:
@@ -202,6 +220,38 @@ class PreprocessedBlocks:
         for block in self._stream.blocks():
             rows = self.preprocessing.apply(block.rows)
             yield Rows(rows, block.sample, getattr(block, "label", None))
+
+
+class Changed:
+    """A sink that sees the rows changed, while others of the same scan see them as they came.
+
+    Parameters
+    ----------
+    sink : object
+        With `fork`, `append`, `merge` and `finish`.
+    preprocessing : Preprocessing
+        Fitted steps.
+    """
+
+    def __init__(self, sink: Any, preprocessing: Preprocessing) -> None:
+        self.sink, self.preprocessing = sink, preprocessing
+
+    def fork(self) -> Changed:
+        """Return an empty sink of the same kind."""
+        return Changed(self.sink.fork(), self.preprocessing)
+
+    def append(self, block: Prepared) -> None:
+        """Take a block in, changed."""
+        rows = self.preprocessing.apply(block.x)
+        self.sink.append(Prepared(rows, block.sample, block.label))
+
+    def merge(self, other: Changed) -> None:
+        """Take another worker's share in."""
+        self.sink.merge(other.sink)
+
+    def finish(self) -> Any:
+        """Return what was gathered."""
+        return self.sink.finish()
 
 
 def _moments(
