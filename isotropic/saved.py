@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -170,7 +169,8 @@ def _save(content: dict[str, Any], path: Path) -> None:
 def _load(path: Path, wanted: str) -> dict[str, Any]:
     try:
         content = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+    except (RuntimeError, EOFError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
+        # The last is how torch's reader refuses what is not plain tensors and containers.
         raise ValueError(f"{path} cannot be read as {wanted}: {error}") from error
     if not isinstance(content, dict) or content.pop("format", None) != wanted:
         raise ValueError(f"{path} must be a file of {wanted}, but is something else")
