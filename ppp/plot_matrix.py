@@ -37,10 +37,11 @@ def shade(
     scale : {"row", "max", "shared"}
         "shared" shares extent, Gaussians and maximum over all rows.
     """
-    everything = window((one for row in rows.values() for one in row.values()), size)
+    everything = [one for row in rows.values() for one in row.values()]
+    shared = window(everything, size) if scale == "shared" else None
     images = {}
     for name, row in rows.items():
-        shown = everything if scale == "shared" else window(row.values(), size)
+        shown = window(row.values(), size) if shared is None else shared
         images[name] = dict(zip(row, densities(row.values(), size, shown), strict=True))
     tops = {name: ceiling([d.image for d in row.values()], scale) for name, row in images.items()}
     if scale == "shared":
