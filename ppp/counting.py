@@ -6,18 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from ppp.frame import GRAM_LIMIT
 from ppp.kernels import cpu
+from ppp.oblique_counting import ObliqueCounter
 from ppp.orthonormal_counting import OrthonormalCounter
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import SLACK, Rule
-from ppp.tally import MOMENTS, Tally
+from ppp.tally import Tally
 
 
 def search_arguments(planes: Planes, rule: Rule) -> tuple[Any, ...]:
     """Return what the kernels that list hits need to know of planes and rule, in their order."""
     frame = planes.frame
-    gram = np.empty((0, 0)) if frame.orthonormal else frame.gram
+    # beyond its limit the Gram matrix is made on the fly, a cosine for every pair looked at
+    tabled = not frame.orthonormal and frame.m <= GRAM_LIMIT
+    gram = frame.gram if tabled else np.empty((0, 0))
     vectors = np.empty((0, 0)) if frame.orthonormal else frame.vectors
     bounds = planes.leader_bounds
     return bound_of(rule), vectors, gram, frame.orthonormal, bounds, float(bounds.min())
@@ -49,23 +53,16 @@ class PlaneCounter:
         self, planes: Planes, rule: Rule, half_width: float = 1.0, detailed: bool = True
     ) -> None:
         self._tally = Tally(planes, rule, half_width, detailed)
-        self._fast: OrthonormalCounter | None = None
+        self._counter: OrthonormalCounter | ObliqueCounter
         if planes.frame.orthonormal:
-            self._fast = OrthonormalCounter(self._tally, bound_of(rule))
-            return
-        self._arguments = search_arguments(planes, rule)
-        self._swapped = np.zeros((0, 0), np.int64)
-        if self._tally.swapped is not None:
-            self._swapped = self._tally.swapped
-        m = planes.frame.m
-        self._order = np.empty(m + 1, np.int64)
-        self._found = np.empty((m, 3))
+            self._counter = OrthonormalCounter(self._tally, bound_of(rule))
+        else:
+            self._counter = ObliqueCounter(self._tally, search_arguments(planes, rule))
 
     @property
     def tally(self) -> Tally:
         """What was counted so far."""
-        if self._fast is not None:
-            self._fast.flush()
+        self._counter.flush()
         return self._tally
 
     def fork(self) -> PlaneCounter:
@@ -75,31 +72,7 @@ class PlaneCounter:
 
     def append(self, block: Prepared) -> None:
         """Count a block."""
-        if self._fast is not None:
-            self._fast.append(block)
-            return
-        tally = self._tally
-        sums = np.zeros((block.rows, len(MOMENTS)))
-        for piece in block.pieces:
-            hits, outside = cpu.count_rows(
-                piece.x,
-                piece.coordinates(tally.planes.frame),
-                piece.norm2,
-                piece.state,
-                piece.scale,
-                *self._arguments,
-                tally.grid,
-                self._swapped,
-                tally.half_width,
-                tally.angle,
-                tally.pairs,
-                sums[piece.start : piece.start + len(piece)],
-                self._order,
-                self._found,
-            )
-            tally.hits += hits
-            tally.outside += outside
-        self._add_rows(block, sums)
+        self._counter.append(block)
 
     def merge(self, other: PlaneCounter) -> None:
         """Add another worker's counts."""
@@ -108,14 +81,3 @@ class PlaneCounter:
     def finish(self) -> Tally:
         """Return the tally."""
         return self.tally
-
-    def _add_rows(self, block: Prepared, sums: np.ndarray) -> None:
-        tally, state = self._tally, block.state
-        tally.rows += block.rows
-        tally.zero += int((state == cpu.ZERO).sum())
-        tally.nonfinite += int((state == cpu.NONFINITE).sum())
-        starts = block.input_starts()
-        if len(starts) < block.rows:
-            sums = np.add.reduceat(sums, starts, axis=0)
-        for label, mask in block.by_class(starts):
-            tally.add_inputs(label, sums[mask])

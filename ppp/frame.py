@@ -11,6 +11,9 @@ import numpy as np
 #: A Gram matrix this close to the identity counts as orthonormal: far below the slack of ties.
 ORTHONORMAL_TOLERANCE = 1e-13
 
+#: Most vectors whose Gram matrix is kept whole (512 MiB); beyond, it is made in blocks.
+GRAM_LIMIT = 8192
+
 
 def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
     """Draw an orthogonal matrix from the Haar measure on O(n).
@@ -69,7 +72,7 @@ class Frame:
     labels: tuple[str, ...]
     source: str
     is_standard: bool = False
-    shared_gram: np.ndarray | None = field(default=None, repr=False)
+    origin: Frame | None = field(default=None, repr=False)
 
     @classmethod
     def standard(cls, n: int, labels: Sequence[str] | None = None) -> Frame:
@@ -199,7 +202,7 @@ class Frame:
             np.ascontiguousarray(self.vectors @ q.T),
             self.labels,
             source or f"{self.source}, rotated",
-            shared_gram=self.gram,
+            origin=self.origin or self,
         )
 
     def same_vectors(self, other: Frame) -> bool:
@@ -231,21 +234,49 @@ class Frame:
     @cached_property
     def gram(self) -> np.ndarray:
         """(m, m) float64 matrix of b_i · b_j, one for all engines."""
-        if self.shared_gram is not None:
-            return self.shared_gram
+        if self.origin is not None:
+            return self.origin.gram
         if self.is_standard:
             return self.vectors
+        if self.m > GRAM_LIMIT:
+            raise ValueError(
+                f"the Gram matrix of {self.m:,} vectors is not kept, the limit is {GRAM_LIMIT:,}: "
+                "use gram_rows() for a block of it"
+            )
         gram = self.vectors @ self.vectors.T
         gram = (gram + gram.T) / 2  # a GEMM need not be symmetric to the last bit
         np.fill_diagonal(gram, 1.0)
         return gram
+
+    def gram_rows(self, start: int, stop: int) -> np.ndarray:
+        """Return some rows of the Gram matrix.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first row, and one beyond the last.
+
+        Returns
+        -------
+        (stop − start, m) float64 array
+        """
+        if self.origin is not None:
+            return self.origin.gram_rows(start, stop)
+        if self.m <= GRAM_LIMIT:
+            return self.gram[start:stop]
+        stop = min(stop, self.m)
+        block = self.vectors[start:stop] @ self.vectors.T
+        np.fill_diagonal(block[:, start:stop], 1.0)
+        return block
 
     @cached_property
     def orthonormal(self) -> bool:
         """Whether the vectors are mutually orthogonal (to 1e-13)."""
         if self.is_standard:
             return True
-        if self.m > self.n:
+        if self.origin is not None:
+            return self.origin.orthonormal
+        if self.m > self.n or self.m > GRAM_LIMIT:
             return False
         deviation = self.gram - np.eye(self.m)
         return bool(np.abs(deviation).max() <= ORTHONORMAL_TOLERANCE)

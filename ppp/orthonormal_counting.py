@@ -54,7 +54,7 @@ class OrthonormalCounter:
         ledger = new_ledger(len(labels))
         state = np.empty(block.rows, np.uint8)
         whole = self._tally.planes.frame.is_standard
-        step = block.rows if whole else _piece_rows(self._tally.planes.frame.m)
+        step = block.rows if whole else piece_rows(self._tally.planes.frame.m)
         for start in range(0, block.rows, max(1, step)):
             x = block.x[start : start + step]
             c, gamma = (x, 0.0) if whole else self._coordinates(x)
@@ -106,8 +106,7 @@ class OrthonormalCounter:
         with np.errstate(all="ignore"):  # rows that are not finite spoil only themselves
             if self._single is None or x.dtype != np.float32:
                 return x.astype(np.float64, copy=False) @ self._vectors.T, 0.0
-            # rounding of b, and of a sum of n products in any order
-            return x @ self._single.T, 1.01 * (x.shape[1] + 2) * 2.0**-24
+            return x @ self._single.T, error_share(x.shape[1])
 
     def _reach(self, gamma: float) -> float:
         """Return the least Σ c⁴/‖x‖⁴ of a row with a hit: (ε²)²/2, less what γ may hide."""
@@ -147,7 +146,13 @@ def fold_pairs(seen: np.ndarray, full: np.ndarray, pairs: np.ndarray) -> None:
         at += m - 1 - i
 
 
-def _piece_rows(m: int) -> int:
+def error_share(n: int) -> float:
+    """Return γ: a float32 product of unit vectors of width n is within γ of the truth."""
+    # rounding of b, and of a sum of n products in any order
+    return 1.01 * (n + 2) * 2.0**-24
+
+
+def piece_rows(m: int) -> int:
     """Return how many rows a GEMM sees: a function of m alone, so that results are repeatable."""
     return min(PIECE_ROWS, max(1, PIECE_NUMBERS // m))
 

@@ -89,9 +89,11 @@ class Planes:
         """(D, 2) int64 pairs i < j that are (anti)parallel and therefore skipped."""
         if self.frame.orthonormal:
             return np.empty((0, 2), np.int64)
+        if self.frame.origin is not None:
+            return self._of_origin.degenerate
         found = []
         for start in range(0, self.frame.m, 1024):
-            g = self.frame.gram[start : start + 1024]
+            g = self.frame.gram_rows(start, start + 1024)
             i, j = np.nonzero(1 - g * g < DEGENERATE)
             i = i + start
             found.append(np.stack([i, j], axis=1)[i < j])
@@ -131,6 +133,8 @@ class Planes:
     @cached_property
     def cosine(self) -> np.ndarray:
         """(P,) float64 cosine g between the two vectors of each plane."""
+        if self.frame.is_standard:
+            return np.zeros(self.count)
         return self.frame.gram[self.first, self.second]
 
     @cached_property
@@ -143,12 +147,23 @@ class Planes:
         frame = self.frame
         if frame.orthonormal:
             return np.full(frame.m, 0.5)
+        if frame.origin is not None:
+            return self._of_origin.leader_bounds
         largest = np.zeros(frame.m)
         for start in range(0, frame.m, 1024):
-            g = np.abs(frame.gram[start : start + 1024])
+            g = np.abs(frame.gram_rows(start, start + 1024))
             spans = 1 - g * g >= DEGENERATE
             largest[start : start + 1024] = np.where(spans, g, 0.0).max(axis=1)
         return (1 - 1e-3) * (1 - largest) / 2
+
+    @property
+    def _of_origin(self) -> Planes:
+        """The planes of the frame that this one is a rotation of, which has the same cosines."""
+        origin = self.frame.origin or self.frame
+        known = origin.__dict__.get("planes")
+        if known is None:
+            known = origin.__dict__["planes"] = Planes(origin, self.ordered)
+        return known
 
     @property
     def tabled(self) -> bool:

@@ -6,12 +6,14 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ppp.counting import PlaneCounter
+from ppp.joining import joined
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import Rule
@@ -149,7 +151,7 @@ def run(
     scan = Scan(plan, workers)
     with threadpool_limits(limits=1, user_api="blas"):
         try:
-            for block in blocks:
+            for block in joined(blocks):
                 scan.append(block)
             return scan.finish()
         finally:
@@ -216,10 +218,10 @@ def pilot_half_width(blocks: Sequence[Any]) -> float:
         used; what lies beyond is counted as outside, so one outlier cannot squeeze the rest
         into a few bins.
     """
+    pieces = (piece for block in blocks for piece in Prepared.of(block).pieces)
     norms = [
         np.sqrt(piece.norm2[piece.state == 0]) * piece.scale[piece.state == 0]
-        for block in blocks
-        for piece in Prepared.of(block).pieces
+        for piece in islice(pieces, PILOT_BLOCKS)
     ]
     seen = np.concatenate(norms) if norms else np.empty(0)
     seen = seen[(seen > 0) & np.isfinite(seen)]

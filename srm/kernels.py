@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.cpu import candidates, largest_two, partners
+from ppp.kernels.cpu import candidates, cosine, largest_two, partners
 from ppp.kernels.rows import MARGIN, VALID, jit, threshold
 
 
@@ -109,7 +109,7 @@ def sweep_rows(
                 w1, w2 = found[h, 1], found[h, 2]
                 for d in range(pooled.shape[0]):
                     if d == 1:
-                        g = 0.0 if orthonormal else gram[low, high]
+                        g = 0.0 if orthonormal else cosine(gram, vectors, low, high)
                         sine = math.sqrt(max(0.0, 1.0 - g * g))
                         w1, w2 = g * w1 + sine * w2, sine * w1 - g * w2
                     for s in range(pooled.shape[1]):

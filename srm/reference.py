@@ -64,7 +64,7 @@ def reference_sweep(
             lengths = _lengths(frame, planes.frame.m)
             seen = np.zeros((1, planes.count, angles), np.int64)
             rows = zero = nonfinite = 0
-        finite: np.ndarray = np.isfinite(x).all(axis=1)
+        finite = np.asarray(np.isfinite(x).all(axis=1))
         rows += len(x)
         nonfinite += int((~finite).sum())
         norm = np.sqrt(np.square(x).sum(axis=1, keepdims=True, where=finite[:, None]))

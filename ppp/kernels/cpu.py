@@ -124,6 +124,17 @@ def candidates(c, floor, order):
 
 
 @_jit
+def cosine(gram, vectors, i, j):
+    """Return b_i · b_j, from the Gram matrix where there is one."""
+    if gram.shape[0]:
+        return gram[i, j]
+    total = 0.0
+    for k in range(vectors.shape[1]):
+        total += vectors[i, k] * vectors[j, k]
+    return total
+
+
+@_jit
 def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found):
     """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
 
@@ -145,7 +156,7 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found
             w1, w2 = cj, ci
         if not orthonormal:
             low, high = min(i, j), max(i, j)
-            g = gram[low, high]
+            g = cosine(gram, vectors, low, high)
             rest = 1.0 - g * g
             if rest < DEGENERATE:
                 continue
@@ -172,6 +183,22 @@ def largest_two(c):
         elif q > next_most:
             next_most = q
     return most, next_most, fourth
+
+
+@_jit
+def sift_rows(c, norm2, state, scale, bound, lowest, gamma, sums, may_hit):
+    """Mark the rows whose float32 coordinates do not rule a hit out; sum up the others."""
+    for r in range(c.shape[0]):
+        may_hit[r] = False
+        if state[r] != VALID:
+            continue
+        kept = threshold(bound, norm2[r], scale[r])
+        most, next_most, fourth = largest_two(c[r])
+        error = gamma * math.sqrt(norm2[r])
+        reach = (math.sqrt(most) + error) ** 2 + (math.sqrt(next_most) + error) ** 2
+        may_hit[r] = reach >= 2 * lowest * kept * (1 - MARGIN)
+        sums[r, 0] = 1.0
+        sums[r, 7] = fourth / (norm2[r] * norm2[r])
 
 
 @_jit
@@ -230,7 +257,7 @@ def count_rows(
                 j = int(found[h, 0])
                 w1, w2 = found[h, 1], found[h, 2]
                 low, high = min(i, j), max(i, j)
-                g = 0.0 if orthonormal else gram[low, high]
+                g = 0.0 if orthonormal else cosine(gram, vectors, low, high)
                 cos4, cos8 = _waves(w1, w2, g)
                 sums[r, 1] += 1
                 sums[r, 2] += cos4

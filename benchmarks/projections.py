@@ -1,0 +1,102 @@
+"""Projection: passes over memory, products, ns per hit, against a plain loop, two workers."""
+
+import numpy as np
+from timing import one_pass, seconds, table, wall
+
+from ppp.frame import Frame
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.scan import tally_of
+
+
+def activations(kind, count, n, seed=0):
+    rng = np.random.default_rng(seed)
+    if kind == "isotropic":
+        return rng.standard_normal((count, n), dtype=np.float32)
+    if kind == "laplace":
+        return rng.laplace(size=(count, n)).astype(np.float32)
+    if kind == "binary":
+        return (rng.random((count, n)) < 0.1).astype(np.float32)
+    x = (0.05 / np.sqrt(n) * rng.standard_normal((count, n))).astype(np.float32)
+    for _ in range(3 if kind == "three-sparse" else 1):
+        x[np.arange(count), rng.integers(n, size=count)] += 1
+    return x
+
+
+def frames(n):
+    rng = np.random.default_rng(1)
+    return {
+        "standard": Frame.standard(n),
+        "haar": Frame.haar(n, 0),
+        "antipodal": Frame.given(np.concatenate([np.eye(n), -np.eye(n)])),
+        "random 2×": Frame.given(rng.standard_normal((2 * n, n))),
+    }
+
+
+def loop(x, epsilon):
+    """The plain NumPy loop over planes that a reader would write first."""
+    norm = np.linalg.norm(x, axis=1)
+    kept = []
+    for i in range(x.shape[1]):
+        for j in range(i + 1, x.shape[1]):
+            inside = np.linalg.norm(x[:, [i, j]], axis=1) >= epsilon * norm
+            kept.append(x[inside][:, [i, j]])
+    return kept
+
+
+def projections(numbers, widths, kinds, epsilons):
+    lines = []
+    for n in widths:
+        count = max(64, numbers // n)
+        for kind in kinds:
+            x = activations(kind, count, n)
+            out = np.empty(count, np.float32)
+            unit, _ = seconds(lambda x=x, out=out: one_pass(x, out))
+            for name, frame in frames(n).items():
+                if name != "standard" and n > 1000:
+                    continue
+                vectors = np.ascontiguousarray(frame.vectors.T, np.float32)
+                gemm = np.nan
+                if name != "standard":
+                    gemm, _ = seconds(lambda x=x, v=vectors: x @ v, 3)
+                planes = Planes.of(frame, "combination")
+                for epsilon in epsilons:
+                    lines.append(_line(x, planes, epsilon, (n, kind, name), unit, gemm))
+    columns = ["n", "data", "frame", "ε", "hits / row", "passes", "× GEMM", "ns / hit"]
+    return table("Projection, one worker (CPU time, medians)", columns, lines)
+
+
+def _line(x, planes, epsilon, names, unit, gemm):
+    found = []
+    taken, _ = seconds(
+        lambda: found.append(tally_of(x, planes, Rule(epsilon), detailed=True).hits), 3
+    )
+    hits = found[-1]
+    base = 1.5 * unit if np.isnan(gemm) else gemm
+    per_hit = f"{1e9 * (taken - base) / hits:.1f}" if hits > len(x) // 10 else "–"
+    ratio = "–" if np.isnan(gemm) else f"{taken / gemm:.2f}"
+    return (*names, epsilon, f"{hits / len(x):.2f}", f"{taken / unit:.1f}", ratio, per_hit)
+
+
+def against_loop(count):
+    lines = []
+    for n in (18, 64):
+        x = activations("isotropic", count, n)
+        planes = Planes.of(Frame.standard(n), "combination")
+        slow, _ = wall(lambda x=x: loop(x, 0.75), 1)
+        quick, least = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75)), 9)
+        full, _ = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75), detailed=True), 5)
+        lines.append((n, count, f"{slow / quick:.0f}", f"{slow / least:.0f}", f"{slow / full:.0f}"))
+    columns = ["n", "rows", "× (counts, median)", "× (counts, best)", "× (with grid and planes)"]
+    return table("Speed-up over a NumPy loop over planes", columns, lines)
+
+
+def workers(numbers):
+    lines = []
+    for n in (64, 256):
+        x = activations("laplace", numbers // n, n)
+        planes = Planes.of(Frame.haar(n, 0), "combination")
+        one, _ = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75), workers=1), 3)
+        two, _ = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75), workers=2), 3)
+        lines.append((n, f"{one / two:.2f}"))
+    return table("Two workers against one (clock)", ["n", "× faster"], lines)

@@ -1,0 +1,109 @@
+"""Makers of frames: what they must be, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+
+from ppp.frame import Frame, haar_rotation
+from ppp.frames_corners import diagonal_frame
+from ppp.frames_learned import ica_frame, pca_frame, weight_frame
+from ppp.frames_thomson import thomson_frame
+from ppp.planes import Planes
+
+
+def test_repelling_points_find_simplex_and_cross_polytope():
+    simplex = thomson_frame(6, 5)
+    off = simplex.gram[~np.eye(6, dtype=bool)]
+    np.testing.assert_allclose(off, -1 / 5, atol=1e-5)
+    cross = thomson_frame(6, 3, seed=1)
+    np.testing.assert_allclose(np.sort(cross.gram, axis=1)[:, 0], -1, atol=1e-6)
+    np.testing.assert_allclose(np.sort(np.abs(cross.gram), axis=1)[:, :4], 0, atol=1e-4)
+    # two vectors flee to the poles: they span no plane
+    with pytest.raises(ValueError, match="no two of the 2 vectors span a plane"):
+        Planes.of(thomson_frame(2, 4), "combination")
+    assert "seed 1" in cross.source
+
+
+def test_diagonals_of_the_cube():
+    frame = diagonal_frame(4)
+    assert frame.m == 8
+    np.testing.assert_allclose(np.abs(frame.vectors), 0.5)
+    assert len(Planes.of(frame, "combination").degenerate) == 0
+    drawn = diagonal_frame(20, count=30, seed=2)
+    assert len(np.unique(drawn.vectors, axis=0)) == 30
+    np.testing.assert_array_equal(drawn.vectors, diagonal_frame(20, count=30, seed=2).vectors)
+    assert frame.labels[0] == "++++"
+
+
+def test_rows_and_columns_of_weights():
+    layer = torch.nn.Linear(5, 7)
+    frame = weight_frame(layer)
+    weight = layer.weight.detach().double().numpy()
+    np.testing.assert_allclose(
+        frame.vectors, weight / np.linalg.norm(weight, axis=1, keepdims=True), rtol=1e-12
+    )
+    assert weight_frame(layer.weight, columns=True).vectors.shape == (5, 7)
+    dead = weight.copy()
+    dead[3] = 0
+    with pytest.raises(ValueError, match="must not be zero, vector 3 is: drop it"):
+        weight_frame(dead)
+
+
+def test_principal_axes_are_recovered():
+    rng = np.random.default_rng(0)
+    q = haar_rotation(5, rng)
+    x = (rng.standard_normal((4000, 5)) * [9, 5, 3, 2, 1]) @ q.T + 7
+    frame = pca_frame(x)
+    assert frame.orthonormal
+    aligned = np.abs(frame.vectors @ q)
+    np.testing.assert_allclose(np.diag(aligned), 1, atol=0.01)
+    assert pca_frame(torch.from_numpy(x), count=2).m == 2
+    first = np.abs(pca_frame(x, centre=False).vectors[0] @ x.mean(axis=0))
+    assert first / np.linalg.norm(x.mean(axis=0)) > 0.9
+
+
+def test_independent_directions_are_recovered():
+    rng = np.random.default_rng(1)
+    mixing = rng.standard_normal((4, 4))
+    frame = ica_frame(rng.laplace(size=(6000, 4)) @ mixing.T)
+    wanted = mixing.T / np.linalg.norm(mixing.T, axis=1, keepdims=True)
+    assert (np.abs(frame.vectors @ wanted.T).max(axis=1) > 0.99).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: thomson_frame(1, 3), "at least 2, got m=1, n=3"),
+        (lambda: diagonal_frame(40), "say how many with `count`"),
+        (lambda: diagonal_frame(3, count=9), "between 2 and 4 in R.3, got 9"),
+        (lambda: weight_frame(np.ones(4)), r"got shape \(4,\): flatten it"),
+        (lambda: pca_frame(np.eye(3), count=4), "between 2 and the width 3, got 4"),
+        (lambda: pca_frame(np.full((3, 3), np.nan)), "two finite rows, got 0"),
+        (lambda: ica_frame(np.eye(3), count=1), "between 2 and the width 3, got 1"),
+    ],
+)
+def test_bad_requests_say_the_rule_and_the_value(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_standard_frame_takes_no_matrix():
+    frame = Frame.standard(200_000)
+    assert frame.vectors.shape == (200_000, 200_000)
+    assert frame.vectors[123_456].sum() == frame.vectors[123_456, 123_456] == 1
+    assert not frame.vectors.flags.writeable
+    assert frame.same_vectors(Frame.standard(200_000))
+
+
+def test_many_vectors_have_no_gram_matrix_but_bounds():
+    rng = np.random.default_rng(2)
+    frame = Frame.given(rng.standard_normal((9000, 8)))
+    with pytest.raises(ValueError, match="not kept, the limit is 8,192"):
+        _ = frame.gram
+    np.testing.assert_allclose(
+        frame.gram_rows(5, 8), frame.vectors[5:8] @ frame.vectors.T, atol=1e-12
+    )
+    turned = frame.rotated(haar_rotation(8, 0))
+    planes, other = Planes.of(frame, "combination"), Planes.of(turned, "permutation")
+    assert other.leader_bounds is planes.frame.__dict__["planes"].leader_bounds
+    np.testing.assert_array_equal(other.degenerate, planes.degenerate)
