@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import hooks
 from isotropic import Mixture, train_ensemble
 from isotropic.data import Images, digits
 from isotropic.models import Autoencoder
@@ -110,6 +111,35 @@ def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
     for one, other in zip(whole, resumed, strict=True):
         assert gap(one.model, other.model) == 0
         assert [e["loss"] for e in one.history] == [e["loss"] for e in other.history]
+
+
+def test_stores_of_a_stopped_training_are_whole_after_it_went_on(tmp_path, monkeypatch):
+    data, settings = images(), {"repeats": 1, "width": 3, "protocol": Protocol(epochs=6)}
+    train_ensemble(data, FORMS, stores=lambda form, _: tmp_path / f"{form}-whole.h5", **settings)
+
+    def killed(self, path):
+        save(self, path)
+        if self.epoch == 3:
+            raise StoppedError
+
+    save, checkpoint = Checkpoint.save, tmp_path / "c.pt"
+    again = {"stores": lambda form, _: tmp_path / f"{form}.h5", "checkpoint": checkpoint}
+    monkeypatch.setattr(Checkpoint, "save", killed)
+    with pytest.raises(StoppedError):
+        train_ensemble(data, FORMS, **again, **settings)
+    assert not (tmp_path / "tanh.h5").exists()
+    monkeypatch.setattr(Checkpoint, "save", save)
+    train_ensemble(data, FORMS, **again, **settings)
+    for form in FORMS:
+        whole, resumed = (
+            hooks.ActivationStore(tmp_path / f"{form}{end}.h5") for end in ("-whole", "")
+        )
+        assert list(whole.snapshots) == list(resumed.snapshots)
+        for key, about in whole.snapshots.items():
+            assert resumed.snapshots[key]["loss"] == about["loss"]
+            one, other = (store["encoder", key].blocks() for store in (whole, resumed))
+            for left, right in zip(one, other, strict=True):
+                assert torch.equal(torch.as_tensor(left.rows), torch.as_tensor(right.rows))
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
