@@ -1,7 +1,7 @@
 """How often the tests reject: level, power, uniformity of p and coverage of the intervals.
 
     python benchmarks/calibration.py run --out build/calibration --seconds 600
-    python benchmarks/calibration.py table --out build/calibration
+    python benchmarks/calibration.py table --out build/calibration    # brief: combination only
 
 `run` may be stopped at any time and goes on where it was: every run has its own seed and is
 one line of a file. `table` prints what has been gathered, with Clopper-Pearson intervals.
@@ -253,6 +253,28 @@ def rejection_table(found: list[dict], study: str) -> Iterator[str]:
                 yield "| " + " | ".join([name, str(n), str(len(p)), test, *at, *shown]) + " |"
 
 
+def brief_table(found: list[dict], study: str) -> Iterator[str]:
+    """Rejection rates of the combination at .05 and .01, one row a distribution."""
+    heads = [f"n = {n}, at {alpha}" for n in DIMENSIONS for alpha in (".05", ".01")]
+    yield "| " + " | ".join(["data", *heads]) + " |"
+    yield "| --- " * (1 + len(heads)) + "|"
+    for name in STUDIES[study]:
+        row = [name]
+        for n in DIMENSIONS:
+            here = [
+                r["found"] for r in found if (r["study"], r["name"], r["n"]) == (study, name, n)
+            ]  # fmt: skip
+            p = np.array([each["combined"] for each in here])
+            for alpha in (0.05, 0.01):
+                row.append(share(int((p <= alpha + 1e-9).sum()), len(p)) if len(p) else "")
+        yield "| " + " | ".join(row) + " |"
+    counts = [
+        sum((r["study"], r["name"], r["n"]) == (study, name, n) for r in found)
+        for name in STUDIES[study] for n in DIMENSIONS
+    ]  # fmt: skip
+    yield f"\n{min(counts)} to {max(counts)} runs a cell, 95 % Clopper-Pearson intervals."
+
+
 def coverage_table(found: list[dict], batches: int, rows: int) -> Iterator[str]:
     yield "| data | n | runs | statistic | covered | median n_eff |"
     yield "| --- " * 6 + "|"
@@ -274,7 +296,7 @@ def coverage_table(found: list[dict], batches: int, rows: int) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("run", "table"))
+    parser.add_argument("action", choices=("run", "table", "brief"))
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished runs")
     parser.add_argument("--seconds", type=float, default=600, help="stop after this long")
     parser.add_argument("--runs", type=int, default=400, help="level runs per cell")
@@ -292,7 +314,10 @@ def main() -> None:
     found = [r for r in read(asked.out) if r["rows"] == asked.rows]
     for study in ("level", "power"):
         print(f"\n## {study}\n")
-        print("\n".join(rejection_table(found, study)))
+        rows = brief_table if asked.action == "brief" else rejection_table
+        print("\n".join(rows(found, study)))
+    if asked.action == "brief":
+        return
     print("\n## coverage of nominal 95 % intervals\n")
     print("\n".join(coverage_table(found, asked.batches, asked.rows)))
 

@@ -126,7 +126,11 @@ class Nulls:
         """
         observed, values = self.observed_of_class(label), self.of_class(label)
         if name == "combined":
-            names = [known for known in HEADLINE if not np.isnan(observed[known])]
+            # All of them, defined or not: leaving out what the observation lacks would treat it
+            # unlike the draws, and the rank would no longer be exact.
+            names = list(HEADLINE)
+            if all(np.isnan(observed[known]) for known in names):
+                return None
         else:
             names = [name]
             if np.isnan(observed[name]) or np.isnan(values[name]).all():

@@ -56,6 +56,9 @@ def test_tables_count_rejections_with_their_intervals(study, tmp_path):
     (tmp_path / "runs-0.jsonl").write_text("\n".join(lines))
     table = "\n".join(study.rejection_table(study.read(tmp_path), "level"))
     assert "| isotropic | 12 | 8 | kappa | 0.500 [0.157, 0.843] | 0.250 [0.032, 0.651] |" in table
+    brief = "\n".join(study.brief_table(study.read(tmp_path), "level"))
+    assert "| isotropic | 0.500 [0.157, 0.843] | 0.250 [0.032, 0.651] |" in brief
+    assert "0 to 8 runs a cell" in brief
 
 
 def test_planted_distributions_are_what_they_are_called(study):

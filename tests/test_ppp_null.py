@@ -212,6 +212,24 @@ def test_staged_p_never_rejects_more_than_its_level():
     assert 0 < (p <= 0.02).mean() < 0.04
 
 
+def test_members_without_hits_are_ranked_like_all_others():
+    # Every member in turn is the observation of one table, half of them without hits: exact.
+    rng = np.random.default_rng(17)
+    sums = rng.uniform(0.2, 1.0, size=(60, 1, 8))
+    sums[:, 0, 0] = 1
+    sums[::2, 0, 1:7] = 0
+    template = run_nulls(np.eye(3), None, None, standard(3), RULE, repeats=1)
+    p = [
+        replace(
+            template, observed_sums=sums[at], sums=np.delete(sums, at, axis=0), stages=(59,)
+        ).p("combined")
+        for at in range(60)
+    ]
+    for alpha in np.arange(1, 60) / 60:
+        assert np.mean(np.array(p) <= alpha + 1e-12) <= alpha + 1e-12
+    assert min(p) == pytest.approx(1 / 60)
+
+
 # --- calibration, quick form -----------------------------------------------------------------
 
 
