@@ -14,7 +14,7 @@ from torch import nn
 from hooks.choosing import Layers, targets, unwrap
 from hooks.errors import CaptureError, OutputError
 from hooks.forwarding import eager
-from hooks.rowrules import Inputs
+from hooks.rowrules import Inputs, Rows
 from hooks.streaming import Rules, rules_for
 from hooks.taps import StopForward, Taps
 
@@ -66,10 +66,10 @@ class Captured(Mapping[str, torch.Tensor]):
             self._handles.pop().remove()
         self._taps.__exit__(kind, problem, trace)
         self._eager.close()
-        if kind is StopForward:
-            self._gather()
-            return True
-        return False
+        if kind is None or kind is StopForward:
+            # layers that ran outside a forward of the whole model: a method that calls them
+            self._gather(self._taps.take())
+        return kind is StopForward
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = kwargs
@@ -84,11 +84,10 @@ class Captured(Mapping[str, torch.Tensor]):
         self._taps.begin(Inputs(None, None, keep, given.get("input_ids")))
 
     def _end(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._gather()
+        self._gather(self._taps.finish())
 
-    def _gather(self) -> None:
-        found = self._taps.finish()
-        count = max(len(rows.counts) for rows in found.values())
+    def _gather(self, found: dict[str, Rows]) -> None:
+        count = max((len(rows.counts) for rows in found.values()), default=0)
         ids = np.arange(self._inputs, self._inputs + count)
         self._inputs += count
         for name, rows in found.items():

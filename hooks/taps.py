@@ -135,16 +135,33 @@ class Taps:
                 else "did not run in this forward: it is not used, or is called past its forward"
             )
             raise OutputError(f"layer {name!r} {why}; capture a layer that runs")
+        return self.take()
+
+    def take(self) -> dict[str, Rows]:
+        """Return what has fired since the last time, and forget it.
+
+        Returns
+        -------
+        dict of str to Rows
+        """
+        found, self._found, self._calls = self._found, {}, {}
         return {
-            target.name: _join(self._found[target.name], self.rules[target.name].calls)
+            target.name: _join(found[target.name], target.name, self.rules[target.name].calls)
             for target in self.targets
+            if target.name in found
         }
 
 
-def _join(calls: list[Rows], rule: str | int | None) -> Rows:
+def _join(calls: list[Rows], layer: str, rule: str | int | None) -> Rows:
     """Join the calls of one forward, rows of one input side by side."""
     if rule != "each":
         return calls[0]
+    sizes = {len(part.counts) for part in calls}
+    if len(sizes) > 1:
+        raise OutputError(
+            f"layer {layer!r} ran on {sorted(sizes)} inputs in the calls of one forward, so its "
+            "rows cannot be told by input: load one input a batch, or choose a call with calls=0"
+        )
     counts = np.stack([part.counts for part in calls])
     owner = np.concatenate([np.repeat(np.arange(len(c)), c) for c in counts])
     order = np.argsort(owner, kind="stable")

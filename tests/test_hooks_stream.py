@@ -379,6 +379,12 @@ def test_capture_adds_up_forwards_and_serves_a_single_layer(model):
         captured["2"]
 
 
+def test_capture_sees_layers_that_a_method_calls(model):
+    with hooks.capture(model, "3") as captured:
+        output = model[3](X[:, :5])
+    assert torch.equal(captured.rows, output)
+
+
 def test_capture_reads_the_mask_of_the_call():
     class Tokens(nn.Module):
         def forward(self, input_ids, attention_mask=None):
