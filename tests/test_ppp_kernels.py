@@ -1,0 +1,180 @@
+"""The fast kernels where they could differ: float32 products, ties, extremes."""
+
+import naive
+import numpy as np
+import pytest
+
+from ppp.frame import Frame
+from ppp.joining import joined
+from ppp.kernels.turning import turn, turns, unfold
+from ppp.orthonormal_counting import SINGLE_WIDTH
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.scan import run, tally_of
+from ppp.streams import ArrayBlocks
+
+WIDE = 52
+
+
+def counts(x, frame, rule, **options):
+    return tally_of(x, Planes.of(frame, "combination"), rule, detailed=True, **options)
+
+
+def assert_same(one, other):
+    for name in ("grid", "angle", "pairs"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (one.hits, one.outside, one.zero) == (other.hits, other.outside, other.zero)
+
+
+def direct(x, frame, epsilon, half_width, size=1024, bins=720):
+    """The definition over all planes at once, in float64: what long rows are compared with."""
+    x = np.asarray(x, np.float64)
+    c, norm2 = x @ frame.vectors.T, np.square(x).sum(axis=1)
+    i, j = np.triu_indices(frame.m, 1)
+    g = frame.gram[i, j]
+    w1, w2 = c[:, i], (c[:, j] - g * c[:, i]) / np.sqrt(1 - g * g)
+    hit = w1**2 + w2**2 >= epsilon**2 * norm2[:, None] * (1 - 2.0**-40)
+    a, b = w1[hit], w2[hit]
+    grid = np.zeros((size, size), np.int64)
+    at = [np.floor(w * size / (2 * half_width)).astype(int) + size // 2 for w in (a, b)]
+    np.add.at(grid, tuple(at), 1)
+    phi = np.arctan2(b, a)
+    phi = np.where(phi < 0, phi + 2 * np.pi, phi)
+    turned = np.minimum(bins - 1, (phi * bins / (2 * np.pi)).astype(int))
+    return hit.sum(axis=0), grid, np.bincount(turned, minlength=bins)
+
+
+def wide_rows(kind, vectors, count=400):
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((count, WIDE))
+    if kind == "isotropic":
+        return x.astype(np.float32)
+    x = 0.3 / np.sqrt(WIDE) * x + vectors[rng.integers(len(vectors), size=count)]
+    if kind == "pairs":
+        x += vectors[rng.integers(len(vectors), size=count)]
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "single", "pairs"])
+@pytest.mark.parametrize("frame", ["haar", "incomplete", "over-complete"])
+@pytest.mark.parametrize("epsilon", [0.4, 0.75])
+def test_float32_products_never_change_a_count(kind, frame, epsilon):
+    assert WIDE >= SINGLE_WIDTH
+    made = Frame.haar(WIDE, 1)
+    if frame == "incomplete":
+        made = Frame.given(made.vectors[:30])
+    elif frame == "over-complete":
+        made = Frame.given(np.random.default_rng(2).standard_normal((70, WIDE)))
+    x = wide_rows(kind, made.vectors)
+    single = counts(x, made, Rule(epsilon))
+    kept, grid, angle = direct(x, made, epsilon, single.half_width)
+    np.testing.assert_array_equal(single.kept, kept)
+    np.testing.assert_array_equal(single.angle, angle)
+    assert single.outside == 0
+    np.testing.assert_array_equal(single.grid, grid)
+    # the same rows in float64 take the other path
+    double = counts(x.astype(np.float64), made, Rule(epsilon))
+    assert_same(single, double)
+    np.testing.assert_allclose(single.moments, double.moments, rtol=2e-6, atol=1e-5)
+    assert single.hits > 0 or (kind, epsilon) == ("isotropic", 0.75)
+
+
+@pytest.mark.parametrize("epsilon", [0.6, 1 / np.sqrt(2), 0.9])
+def test_binary_ties_on_the_fast_path(epsilon):
+    x = (np.random.default_rng(3).random((300, 9)) < 0.3).astype(np.float32)
+    fast = counts(x, Frame.standard(9), Rule(epsilon))
+    frame = Frame.standard(9)
+    np.testing.assert_array_equal(fast.kept, naive.kept(x, frame.vectors, frame.gram, epsilon))
+    _, grid, angle = direct(x[x.any(axis=1)], frame, epsilon, fast.half_width)
+    np.testing.assert_array_equal(fast.grid, grid)
+    np.testing.assert_array_equal(fast.angle, angle)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-30, 1.0, 1e30, 1e200])
+def test_magnitude_changes_no_count(scale):
+    x = np.random.default_rng(4).laplace(size=(200, 10))
+    usual = counts(x, Frame.standard(10), Rule(0.7))
+    scaled = counts(x * scale, Frame.standard(10), Rule(0.7))
+    if scale > 1e-300:  # denormal numbers have lost their digits
+        np.testing.assert_array_equal(scaled.kept, usual.kept)
+        np.testing.assert_array_equal(scaled.angle, usual.angle)
+    assert scaled.valid + scaled.zero == 200
+
+
+@pytest.mark.parametrize("name", ["standard", "haar", "oblique"])
+@pytest.mark.parametrize(("epsilon", "distance"), [(0.0, 0.8), (0.7, 1.0), (0.6, 0.3), (0.0, 0.0)])
+def test_rules_of_distance(name, epsilon, distance):
+    rng = np.random.default_rng(5)
+    frame = {
+        "standard": Frame.standard(5),
+        "haar": Frame.haar(5, 0),
+        "oblique": Frame.given(rng.standard_normal((6, 5))),
+    }[name]
+    x = np.concatenate([rng.standard_normal((150, 5)), 0.2 * rng.standard_normal((20, 5))])
+    x[0] = 1.5 * frame.vectors[0] - 0.5 * frame.vectors[1]
+    tally = counts(x, frame, Rule(epsilon, distance=distance))
+    expected = np.zeros(tally.planes.count, np.int64)
+    for plane, (i, j) in enumerate(naive.pairs_of(frame.gram, False)):
+        for row in x:
+            w = naive.in_plane(row, frame.vectors[i], frame.vectors[j], frame.gram[i, j])
+            norm2 = float(row @ row)
+            near = norm2 * (1 - 2.0**-40) - (w[0] ** 2 + w[1] ** 2) <= distance**2
+            expected[plane] += near and naive.keeps(w, norm2, epsilon)
+    np.testing.assert_array_equal(tally.kept, expected)
+    assert tally.hits == tally.angle.sum() == tally.grid.sum() + tally.outside
+
+
+def test_a_rule_of_distance_says_its_range():
+    with pytest.raises(ValueError, match=r"distance must be finite and not negative, got -1"):
+        Rule(0.5, distance=-1)
+    with pytest.raises(ValueError, match=r"epsilon must lie in \(0, 1\], got 0"):
+        Rule(0)
+
+
+@pytest.mark.parametrize("count", [4, 12, 720, 1000])
+def test_tables_of_angles_agree_with_atan2(count):
+    rng = np.random.default_rng(6)
+    x = rng.laplace(size=(400, 2))
+    edges = 2 * np.pi * np.arange(count) / count
+    x = np.concatenate([x, np.stack([np.cos(edges), np.sin(edges)], axis=1), np.eye(2), -np.eye(2)])
+    tally = counts(x, Frame.standard(2), Rule(0.5, angles=count))
+    expected = np.bincount([turn(a, b, count) for a, b in x], minlength=count)
+    np.testing.assert_array_equal(tally.angle, expected)
+    assert unfold(np.zeros((4, count // 4 + 4), np.int64), count).sum() == 0
+    assert (np.diff(turns(count).below) >= 0).all()
+
+
+def test_joined_blocks_are_views_and_change_nothing():
+    x = np.random.default_rng(7).laplace(size=(9000, 6)).astype(np.float32)
+    blocks = list(joined(ArrayBlocks(x).blocks()))
+    assert [len(block.rows) for block in blocks] == [9000]
+    assert np.shares_memory(blocks[0].rows, x)
+    apart = [block._replace(rows=block.rows.copy()) for block in ArrayBlocks(x).blocks()]
+    assert len(list(joined(apart))) == 5
+    planes = Planes.of(Frame.haar(6, 0), "combination")
+    from ppp.counting import PlaneCounter
+
+    one = run(ArrayBlocks(x).blocks(), lambda _: [PlaneCounter(planes, Rule(0.7), 8.0)])[0]
+    other = run(apart, lambda _: [PlaneCounter(planes, Rule(0.7), 8.0)], workers=3)[0]
+    assert_same(one, other)
+
+
+def test_many_vectors_in_pooled_form():
+    rng = np.random.default_rng(8)
+    frame = Frame.given(rng.standard_normal((8300, 200)))
+    x = frame.vectors[:3] + 0.02 * rng.standard_normal((3, 200))
+    tally = counts(x, frame, Rule(0.96))
+    c = x @ frame.vectors.T
+    hits = 0
+    for row, line in zip(x, c, strict=True):
+        at = int(np.argmax(line))
+        for other in range(frame.m):
+            if other != at:
+                g = frame.vectors[at] @ frame.vectors[other]
+                hits += naive.keeps(
+                    (line[at], (line[other] - g * line[at]) / np.sqrt(1 - g * g)), row @ row, 0.96
+                )
+    assert 0 < hits <= tally.hits
+    assert tally.hits == tally.grid.sum() + tally.outside
+    with pytest.raises(ValueError, match="per-plane tables go up to 16,777,216 planes"):
+        _ = tally.kept
