@@ -80,7 +80,7 @@ for name, pair in results.items():
 # --------------------
 fig, axes = plt.subplots(1, len(settings["data"]), figsize=(9, 3.5), layout="constrained")
 for ax, (name, _) in zip(np.atleast_1d(axes), settings["data"], strict=True):
-    for width, style in zip(settings["widths"], ("-", "--"), strict=True):
+    for width, style in zip(settings["widths"], ("-", "--"), strict=False):
         for activation, colour in (("tanh", "C1"), ("isotropic-tanh", "C0")):
             means = [
                 np.mean(results[f"{name} {width}x{d}"][activation]) for d in settings["hidden"]
