@@ -1,4 +1,4 @@
-"""Isotropic networks beside elementwise ones: functional forms, models, trainers, adaptive width."""
+"""Isotropic networks beside elementwise ones: functions, models, trainers, adaptive width."""
 
 from importlib.util import find_spec
 from pathlib import Path

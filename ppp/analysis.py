@@ -303,11 +303,14 @@ def analyze_store(
     settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
     check_engine(engine)
     many = isinstance(paths, list | tuple)
-    results = {}
-    for path in paths if many else [paths]:
-        with_layer = _store_layer(hooks.ActivationStore(path), layer, snapshot)
-        results[os.fspath(path)] = _analyse_layer(with_layer, settings, client, workers)
-    return results if many else results[os.fspath(paths)]
+    listed: list[Any] = list(paths) if isinstance(paths, list | tuple) else [paths]
+    results = {
+        os.fspath(path): _analyse_layer(
+            _store_layer(hooks.ActivationStore(path), layer, snapshot), settings, client, workers
+        )
+        for path in listed
+    }
+    return results if many else results[os.fspath(listed[0])]
 
 
 def _analyse_flow(

@@ -274,3 +274,30 @@ def _kind(result: PPPResult) -> str:
 def _seen(result: PPPResult, thinned: bool) -> View:
     one = view(result)
     return one.thinned() if thinned else one
+
+
+def as_png(ax: Axes, dpi: int = 110) -> bytes:
+    """Return the figure of an Axes as a PNG file's bytes, and close it.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Anything drawn in a figure of its own.
+    dpi : int
+        Pixels an inch.
+
+    Returns
+    -------
+    bytes
+    """
+    import io
+
+    import matplotlib.pyplot as plt
+
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("an Axes without a figure cannot be written")
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=dpi, bbox_inches="tight")
+    plt.close(figure)
+    return out.getvalue()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from typing import TYPE_CHECKING
 
 from ppp.table import readable
@@ -85,13 +84,9 @@ def as_html(result: PPPResult) -> str:
     -------
     str
     """
-    figure = result.plot().figure
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, bbox_inches="tight")
-    from matplotlib import pyplot
+    from ppp.plot import as_png
 
-    pyplot.close(figure)
-    image = base64.b64encode(out.getvalue()).decode()
+    image = base64.b64encode(as_png(result.plot())).decode()
     text = "".join(f"<p>{html.escape(line)}</p>" for line in sentences(result))
     picture = f'<img alt="in-plane density" src="data:image/png;base64,{image}">'
     return f"<div>{picture}{text}{result.table()._repr_html_()}</div>"

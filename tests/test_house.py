@@ -70,7 +70,7 @@ def test_imports_keep_the_house_rules(path):
     if "dask" in tops:
         assert (package, name) == ("ppp", "distributed.py")
     if "matplotlib" in tops:
-        assert path.name.startswith("plot") or path.name in LEAVES | {"report_text.py"}
+        assert path.name.startswith("plot") or path.name in LEAVES
     assert "pickle" not in tops
 
 

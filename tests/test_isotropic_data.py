@@ -59,7 +59,9 @@ def test_files_that_are_no_idx_files_are_refused(tmp_path, raw, message):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"plain", gzip.compress(b"x" * 500)[:-9], gzip.compress(b"x" * 500)[:15] + b"\xff" * 20]
+    "raw",
+    [b"plain", gzip.compress(b"x" * 500)[:-9], gzip.compress(b"x" * 500)[:15] + b"\xff" * 20],
+    ids=["no gzip", "cut off", "damaged"],  # a gzip header holds the time: no name for a test
 )
 def test_broken_gzip_is_refused(tmp_path, raw):
     path = tmp_path / "broken.gz"
