@@ -90,6 +90,6 @@ def _join(blocks: list[Any]) -> Any:
         rows: Any = first.as_strided(shape, first.stride())
     else:
         rows = np.lib.stride_tricks.as_strided(first, shape, first.strides, writeable=False)
-    labels = [getattr(block, "label", None) for block in blocks]
-    label = None if labels[0] is None else np.concatenate(labels)
+    labelled = getattr(blocks[0], "label", None) is not None
+    label = np.concatenate([block.label for block in blocks]) if labelled else None
     return Joined(rows, np.concatenate([block.sample for block in blocks]), label)

@@ -168,7 +168,7 @@ def _counts(tally: Tally) -> Counts:
         np.zeros((2, side, side), np.uint32),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
         np.zeros(m if tabled else 0, np.int64),
-        np.zeros((4, bins // 4 + 4), np.int64),
+        np.zeros((4, bins // 4 + 4), np.uint32),
         np.zeros(bins, np.int64),
         tables.edge,
         tables.below,

@@ -148,6 +148,12 @@ def settle(
 
 
 @inlined
+def is_hit(own, square, lowest, after):
+    """Return whether leader and partner hit; a pair is taken once, from its larger |c|."""
+    return own + square >= lowest and (square < own or (square == own and after))
+
+
+@inlined
 def weigh(lead, at, number, lowest, value, sums):
     """Add a leader's hits to the row's sums; return how many there are."""
     own = lead * lead
@@ -177,19 +183,23 @@ def scatter(
     """Count a leader's hits among the candidates begin … end − 1, all on one side of it."""
     own = lead * lead
     inverse = 1.0 / lead if lead != 0.0 else 0.0
+    # one counter a loop: their stores then do not wait for each other
     for k in range(begin, end):
         square = value[k] * value[k]
-        if every or not (own + square < lowest or square > own or (square == own and k <= at)):
-            grid[bins[k]] += np.uint32(1)
+        if every or is_hit(own, square, lowest, k > at):
+            grid[np.uint32(bins[k])] += np.uint32(1)
             if tabled:
                 seen[i, order[k]] += np.uint32(1)
+    for k in range(begin, end):
+        square = value[k] * value[k]
+        if every or is_hit(own, square, lowest, k > at):
             steps, doubtful = place(value[k] * inverse, edge, below)
-            if lead == 0.0:  # only where a rule of distance keeps rows that lie off the plane
+            if not doubtful:
+                relative[steps] += np.uint32(1)
+            elif lead == 0.0:  # only where a rule of distance keeps rows that lie off the plane
                 angle[0] += 1
             elif value[k] == 0.0:
-                relative[relative.shape[0] - 1] += 1
-            elif not doubtful:
-                relative[steps] += 1
+                relative[relative.shape[0] - 1] += np.uint32(1)
             elif second:
                 angle[turn(value[k], lead, angle.shape[0])] += 1
             else:

@@ -39,7 +39,7 @@ def turn(w1, w2, count):
 def turns(count: int) -> Turns:
     """Return the tables of `count` angular bins."""
     if not count:
-        return Turns(np.zeros(1), np.zeros(1, np.int64))
+        return Turns(np.zeros(1), np.zeros(1, np.uint32))
     cells = 2 ** math.ceil(math.log2(count)) if count > 2 else 2
     left = np.arange(cells) * (2.0 / cells) - 1.0
     edges = np.tan(2 * np.pi * np.arange(-(count // 8), count // 8 + 1) / count)
@@ -48,7 +48,7 @@ def turns(count: int) -> Turns:
     inside = padded[first] < left + 2.0 / cells
     edge = np.where(inside, padded[first], 2.0)
     # an edge that falls on a cell's left end counts as passed
-    return Turns(edge, first.astype(np.int64))
+    return Turns(edge, first.astype(np.uint32))
 
 
 @inlined
@@ -56,11 +56,12 @@ def place(t, edge, below):
     """Return how many bins the angle atan t is beyond the axis, and whether an edge is too near."""
     cells = edge.shape[0]
     position = (t + 1.0) * (0.5 * cells)
-    cell = min(cells - 1, max(0, int(position)))
+    cell = np.uint32(np.int32(position))
+    cell = cell if cell < np.uint32(cells) else np.uint32(cells - 1)
     beyond = t - edge[cell]
-    inside = position - cell
-    doubtful = abs(beyond) < EDGE or inside < EDGE * cells or inside > 1.0 - EDGE * cells
-    return below[cell] + (beyond > 0.0), doubtful
+    inside = position - np.int32(position)
+    doubtful = (abs(beyond) < EDGE) | (inside < EDGE * cells) | (inside > 1.0 - EDGE * cells)
+    return below[cell] + np.uint32(beyond > 0.0), doubtful
 
 
 def unfold(relative: np.ndarray, count: int) -> np.ndarray:
