@@ -17,7 +17,8 @@ for _name in ("hooks",):
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "analysis": ["analyze", "analyze_store", "points", "project"],
+        "analysis": ["analyze", "analyze_store", "project"],
+        "point_listing": ["points"],
         "comparison": ["Comparison", "compare"],
         "draws": ["Nulls"],
         "families": ["by_class", "family_table"],

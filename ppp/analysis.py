@@ -1,4 +1,4 @@
-"""analyze, analyze_store, project, points: from activations to results."""
+"""analyze, analyze_store, project: from activations to results."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ppp.frame import Frame, as_frame
+from ppp.frame import Frame
 from ppp.layer_analysis import LayerAnalysis
-from ppp.planes import Planes
-from ppp.point_cloud import PointCollector, Points
-from ppp.prepared import Prepared
+from ppp.preprocessing import fitted
 from ppp.result import PPPResult
-from ppp.rule import Rule
 from ppp.scan import Scan, run
 from ppp.settings import PAPER_EPSILON, Settings, check_engine
 from ppp.streams import as_stream
@@ -33,8 +30,10 @@ def project(
     *,
     sample: np.ndarray | None = None,
     label: np.ndarray | None = None,
+    preprocess: str | Sequence[str] | None = None,
     null: str | None = "rotation",
     null_repeats: int = 99,
+    null_limit: int | None = None,
     null_draws: int = 0,
     seed: int = 0,
     bins: int = 1024,
@@ -51,19 +50,25 @@ def project(
         The distinguished vectors: the neurons' axes by default.
     epsilon : float or "auto"
         Keep a sample when ‖w‖/‖x‖ ≥ ε, in (0, 1]; "auto" takes min(.75, the ε at which isotropy
-        would give 1 000 hits).
+        would give 1 000 hits), "hits=N" the one at which it would give N, "retention=p" the one
+        at which each plane would keep the share p.
     pairs : {"combination", "permutation"}
         Every pair of vectors once, or in both orders.
     engine : str
         "auto" or "cpu".
     sample, label : (N,) arrays, optional
         Input and class of each row, for arrays; rows of one input next to each other.
+    preprocess : str or sequence of str, optional
+        "centre", "scale", "whiten", "drop-outliers", "clip-outliers", in this order of work; the
+        null goes through the same steps, and the result records them. See `ppp.Preprocessing`.
     null : str or None
         The null control behind every p: "rotation" (random Haar frames) or another of
         `ppp.null.CONTROLS`; None for counts and intervals alone. It runs when `nulls`,
         `statistics` or `summary()` is first asked for.
     null_repeats : int
         Draws K of the null; the smallest two-sided p is 2/(K + 1).
+    null_limit : int, optional
+        Let K grow tenfold at a time, up to this, while p is too small for K to tell: p stays valid.
     null_draws : int
         Rotations counted over all rows too, to be drawn beside the density.
     seed : int
@@ -96,73 +101,19 @@ def project(
     >>> result.kept.shape, result.hits > result.expected
     ((28,), True)
     """
-    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    settings = Settings(
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
+    )
     check_engine(engine)
     stream = as_stream(x, sample, label)
     layer = LayerAnalysis(
-        settings, stream.shape[0], provenance={"engine": "cpu", "source": _describe(x)}
+        settings,
+        stream.shape[0],
+        provenance={"engine": "cpu", "source": _describe(x)},
+        preprocessing=fitted(stream, preprocess),
     )
     blocks = _watched(stream.blocks(), stream.shape[0], "rows", progress)
     return layer.result(run(blocks, layer.plan, workers))
-
-
-def points(
-    x: Any,
-    frame: Frame | str | np.ndarray = "standard",
-    epsilon: float = PAPER_EPSILON,
-    pairs: str = "combination",
-    *,
-    max_points: int = 10_000_000,
-    sample: np.ndarray | None = None,
-    seed: int = 0,
-) -> Points:
-    """List every kept sample: its in-plane coordinates, plane and input.
-
-    Parameters
-    ----------
-    x, frame, pairs, sample, seed
-        As in `project`.
-    epsilon : float
-        Threshold in (0, 1].
-    max_points : int
-        Most points that are listed.
-
-    Returns
-    -------
-    Points
-        `.w` (H, 2) float64, `.plane` (H,), `.sample` (H,), `.row` (H,).
-
-    Raises
-    ------
-    ValueError
-        If there are more than `max_points`: counted beforehand where the rows can be read twice.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> found = points(np.array([[3.0, 4.0, 0.1]]))
-    >>> found.w.tolist(), found.plane.tolist()
-    ([[3.0, 4.0], [4.0, 0.1]], [0, 2])
-    """
-    settings = Settings(frame, epsilon, pairs, null=None, seed=seed)
-    stream = as_stream(x, sample)
-    if stream.shape[0] is not None:
-        layer = LayerAnalysis(settings, stream.shape[0])
-        hits = layer.result(run(stream.blocks(), layer.plan)).hits
-        if hits > max_points:
-            raise ValueError(
-                f"{hits:,} hits are more than max_points = {max_points:,}: raise max_points, raise "
-                "epsilon, or use ppp.project, whose counts need no points"
-            )
-    collector: PointCollector | None = None
-    for block in stream.blocks():
-        if collector is None:
-            made = as_frame(settings.frame, int(block.rows.shape[1]), seed)
-            collector = PointCollector(Planes.of(made, pairs), Rule(float(epsilon)), max_points)
-        collector.append(Prepared.of(block))
-    if collector is None:
-        raise ValueError("no activations: the input is empty")
-    return collector.finish()
 
 
 def analyze(
@@ -175,6 +126,7 @@ def analyze(
     pairs: str = "combination",
     null: str | None = "rotation",
     null_repeats: int = 99,
+    null_limit: int | None = None,
     null_draws: int = PICTURE_DRAWS,
     seed: int = 0,
     bins: int = 1024,
@@ -195,7 +147,7 @@ def analyze(
     layer : str or list
         A layer's name, glob, regex, module or callable; a list of these (or a pattern that
         finds several layers) gives a mapping from name to result.
-    epsilon, frame, pairs, null, null_repeats, seed, bins, engine
+    epsilon, frame, pairs, null, null_repeats, null_limit, seed, bins, engine
         As in `project`; epsilon is chosen automatically by default, and the result says how.
     null_draws : int
         Rotations counted over all rows, at most eight by default, to be drawn beside the density.
@@ -231,7 +183,9 @@ def analyze(
     """
     import hooks
 
-    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    settings = Settings(
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
+    )
     check_engine(engine)
     names = hooks.select(model, layer)
     capture |= {"labels": labels, "progress": progress}
@@ -259,11 +213,13 @@ def analyze_store(
     client: Any = None,
     *,
     snapshot: str | None = None,
+    preprocess: str | Sequence[str] | None = None,
     epsilon: float | str = "auto",
     frame: Frame | str | np.ndarray = "standard",
     pairs: str = "combination",
     null: str | None = "rotation",
     null_repeats: int = 99,
+    null_limit: int | None = None,
     null_draws: int = PICTURE_DRAWS,
     seed: int = 0,
     bins: int = 1024,
@@ -285,7 +241,8 @@ def analyze_store(
         `result`. The counts do not depend on it.
     snapshot : str, optional
         Which training snapshot, where the store has several.
-    epsilon, frame, pairs, null, null_repeats, null_draws, seed, bins, engine, workers, progress
+    preprocess, epsilon, frame, pairs, null, null_repeats, null_limit, null_draws, seed, bins, \
+    engine, workers, progress
         As in `analyze` and `project`.
 
     Returns
@@ -300,13 +257,19 @@ def analyze_store(
     """
     import hooks
 
-    settings = Settings(frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins, progress)
+    settings = Settings(
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
+    )
     check_engine(engine)
     many = isinstance(paths, list | tuple)
     listed: list[Any] = list(paths) if isinstance(paths, list | tuple) else [paths]
     results = {
         os.fspath(path): _analyse_layer(
-            _store_layer(hooks.ActivationStore(path), layer, snapshot), settings, client, workers
+            _store_layer(hooks.ActivationStore(path), layer, snapshot),
+            settings,
+            client,
+            workers,
+            preprocess,
         )
         for path in listed
     }
@@ -329,7 +292,13 @@ def _analyse_flow(
                 scan.close()
 
 
-def _analyse_layer(layer: Any, settings: Settings, client: Any, workers: int | None) -> PPPResult:
+def _analyse_layer(
+    layer: Any,
+    settings: Settings,
+    client: Any,
+    workers: int | None,
+    preprocess: str | Sequence[str] | None,
+) -> PPPResult:
     """Analyse one stored layer, here or on a client's workers."""
     provenance = {
         "engine": "cpu",
@@ -337,7 +306,8 @@ def _analyse_layer(layer: Any, settings: Settings, client: Any, workers: int | N
         "snapshot": layer.snapshot,
         "store": os.path.basename(os.fspath(layer.path)),
     }
-    analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance)
+    change = fitted(layer, preprocess)
+    analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance, preprocessing=change)
     if client is None:
         blocks = _watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
         result = analysis.result(run(blocks, analysis.plan, workers))

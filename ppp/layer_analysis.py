@@ -12,11 +12,13 @@ import numpy as np
 from ppp.counting import PlaneCounter
 from ppp.frame import as_frame, haar_rotation
 from ppp.planes import Planes
+from ppp.preprocessing import Changed, Preprocessing
 from ppp.reservoir import Reservoir, Sampled
 from ppp.result import NullPlan, PPPResult
 from ppp.rule import Rule
 from ppp.scan import PILOT_BLOCKS, Sink, pilot_half_width
-from ppp.settings import Settings, automatic_epsilon
+from ppp.settings import Settings, chosen_epsilon
+from ppp.streams import Rows
 
 
 @dataclass
@@ -31,30 +33,38 @@ class LayerAnalysis:
         Rows or inputs to come, where that is known.
     provenance : dict
         Where the rows come from.
+    preprocessing : Preprocessing or None
+        Fitted steps that rows go through before any plane is looked at.
     """
 
     settings: Settings
     rows_ahead: int | None = None
     inputs_ahead: int | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
     def plan(self, pilot: Sequence[Any]) -> list[Sink]:
         """Choose frame, epsilon and grid from the first blocks; return the sinks."""
         if not sum(len(block.rows) for block in pilot):
             raise ValueError(f"no activations{self._of()}: the input is empty")
-        asked = self.settings
+        asked, change = self.settings, self.preprocessing
+        if change is not None:
+            pilot = [Rows(change.apply(block.rows), block.sample) for block in pilot]
         frame = as_frame(asked.frame, int(pilot[0].rows.shape[1]), asked.seed)
         planes = Planes.of(frame, asked.pairs)
         rule = self._rule(planes, pilot)
         half_width = pilot_half_width(pilot)
         self.planes, self.rule = planes, rule
-        sinks: list[Sink] = [PlaneCounter(planes, rule, half_width), Reservoir(asked.seed)]
-        if asked.null == "rotation":
+        counter: Sink = PlaneCounter(planes, rule, half_width)
+        # the tests fit the steps anew in every turned frame: they need the rows as they came
+        sinks = [counter if change is None else Changed(counter, change), Reservoir(asked.seed)]
+        if asked.null == "rotation" and (change is None or change.equivariant):
             for index in range(min(asked.null_draws, asked.null_repeats)):
                 # the very rotations that the tests draw, so that picture k is draw k
                 q = haar_rotation(frame.n, np.random.default_rng([asked.seed, index]))
                 turned = Planes(frame.rotated(q), planes.ordered)
-                sinks.append(PlaneCounter(turned, rule, half_width))
+                drawn: Sink = PlaneCounter(turned, rule, half_width)
+                sinks.append(drawn if change is None else Changed(drawn, change))
         return sinks
 
     def result(self, gathered: Sequence[Any]) -> PPPResult:
@@ -69,7 +79,14 @@ class LayerAnalysis:
         asked = self.settings
         plan = None
         if asked.null is not None:
-            plan = NullPlan(asked.null, asked.null_repeats, asked.seed, asked.progress)
+            plan = NullPlan(
+                asked.null,
+                asked.null_repeats,
+                asked.seed,
+                asked.progress,
+                self.preprocessing,
+                asked.null_limit,
+            )
         return PPPResult(
             self.planes, self.rule, tally, self._provenance(sampled), plan, sampled, tuple(drawn)
         )
@@ -79,7 +96,7 @@ class LayerAnalysis:
         if not isinstance(asked.epsilon, str):
             self.provenance["epsilon_rule"] = "given"
             return Rule(asked.epsilon, asked.bins)
-        epsilon, why = automatic_epsilon(self._rows(pilot), planes)
+        epsilon, why = chosen_epsilon(asked.epsilon, self._rows(pilot), planes)
         self.provenance["epsilon_rule"] = why
         return Rule(epsilon, asked.bins)
 
@@ -98,6 +115,7 @@ class LayerAnalysis:
             "version": _version(),
             "seed": self.settings.seed,
             "tested_rows": len(sampled),
+            "preprocess": {} if self.preprocessing is None else self.preprocessing.record,
             **self.provenance,
         }
 

@@ -56,14 +56,15 @@ def plane_statistics(result: PPPResult, max_points: int = 10_000_000) -> Table:
     >>> table["p"][0]
     0.02
     """
-    if result.sampled is None:
+    tested = result.tested_rows
+    if result.sampled is None or tested is None:
         raise ValueError(
             "the result holds no rows to look at plane by plane: analyse the activations again"
         )
     frame = result.planes.frame
     planes = Planes(frame, ordered=False)
     collector = PointCollector(planes, result.rule, max_points)
-    for block in ArrayBlocks(result.sampled.rows, result.sampled.sample).blocks():
+    for block in ArrayBlocks(tested, result.sampled.sample).blocks():
         collector.append(Prepared.of(block))
     points = collector.finish()
     kept = np.bincount(points.plane, minlength=planes.count)

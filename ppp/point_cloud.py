@@ -74,8 +74,8 @@ class PointCollector:
             if self.count > self.max_points:
                 raise ValueError(
                     f"more than max_points = {self.max_points:,} hits: got {self.count:,} by row "
-                    f"{self._rows + piece.start + len(piece.x):,}. Raise max_points, raise epsilon, "
-                    "or use ppp.project, whose counts need no points"
+                    f"{self._rows + piece.start + len(piece.x):,}. Raise max_points, raise "
+                    "epsilon, or use ppp.project, whose counts need no points"
                 )
             at = block.sample[piece.start + row]
             self._parts.append((w, slot, at, row + self._rows + piece.start))

@@ -179,7 +179,7 @@ class Prepared:
 
     @cached_property
     def classes(self) -> tuple[list[Any], np.ndarray]:
-        """The labels of the block and, for each row, which of them it has (empty: all the first)."""
+        """The labels of the block, and which of them each row has (empty: all the first)."""
         none = np.empty(0, np.int64)
         if self.label is None or not self.rows:
             return [None], none

@@ -14,6 +14,7 @@ from ppp.closed import expected_hits
 from ppp.draws import Nulls
 from ppp.null import run_nulls
 from ppp.planes import Planes
+from ppp.preprocessing import Preprocessing
 from ppp.reservoir import Sampled
 from ppp.rule import Rule
 from ppp.table import Table
@@ -40,12 +41,18 @@ class NullPlan:
         Seed of the draws.
     progress : bool
         Whether to show a progress bar while they run.
+    preprocessing : Preprocessing or None
+        Steps that observation and draws go through alike; `sampled` holds the rows before them.
+    limit : int or None
+        Grow K up to this many draws while p is still small for it.
     """
 
     kind: str
     repeats: int
     seed: int
     progress: bool = False
+    preprocessing: Preprocessing | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +125,8 @@ class PPPResult:
             repeats=self.plan.repeats,
             seed=self.plan.seed,
             progress=self.plan.progress,
+            preprocessing=self.plan.preprocessing,
+            limit=self.plan.limit,
         )
         return replace(found, tallies=list(self.drawn)) if self.drawn else found
 
@@ -132,8 +141,15 @@ class PPPResult:
         """What the statistics show against the null, in words; None without a null."""
         if self.nulls is None:
             return None
-        rows = None if self.sampled is None else self.sampled.rows
-        return judge(self.statistics, self.nulls, self.planes, self.rule, rows)
+        return judge(self.statistics, self.nulls, self.planes, self.rule, self.tested_rows)
+
+    @property
+    def tested_rows(self) -> np.ndarray | None:
+        """(R, n) rows that the tests ran on, preprocessed; None in a result that was loaded."""
+        if self.sampled is None:
+            return None
+        change = None if self.plan is None else self.plan.preprocessing
+        return self.sampled.rows if change is None else change.apply(self.sampled.rows)
 
     def density(self, size: int = 512, **options: Any) -> Density:
         """Return the in-plane density: a Gaussian at every kept sample.

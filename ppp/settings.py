@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppp.closed import epsilon_for_hits
+from ppp.closed import epsilon_for_hits, epsilon_for_retention
 from ppp.controls import check_kind
 from ppp.frame import Frame, as_frame
 from ppp.planes import PAIRS, Planes
@@ -24,7 +24,7 @@ class Settings:
 
     Parameters
     ----------
-    frame, epsilon, pairs, null, null_repeats, null_draws, seed, bins
+    frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins
         As in `analyze`.
     """
 
@@ -33,6 +33,7 @@ class Settings:
     pairs: str = "combination"
     null: str | None = "rotation"
     null_repeats: int = 99
+    null_limit: int | None = None
     null_draws: int = 0
     seed: int = 0
     bins: int = 1024
@@ -40,10 +41,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if isinstance(self.epsilon, str):
-            if self.epsilon != "auto":
-                raise ValueError(
-                    f'epsilon must be a number in (0, 1] or "auto", got {self.epsilon!r}'
-                )
+            asked_epsilon(self.epsilon)  # raises, naming what epsilon may be
         else:
             Rule(self.epsilon, self.bins)
         if self.pairs not in PAIRS:
@@ -52,6 +50,11 @@ class Settings:
             check_kind(self.null)
             if self.null_repeats < 1:
                 raise ValueError(f"null_repeats must be at least 1, got {self.null_repeats}")
+            if self.null_limit is not None and self.null_limit < self.null_repeats:
+                raise ValueError(
+                    f"null_limit must be at least null_repeats = {self.null_repeats}, got "
+                    f"{self.null_limit}"
+                )
         if self.null_draws < 0:
             raise ValueError(f"null_draws must not be negative, got {self.null_draws}")
         if not isinstance(self.frame, str):
@@ -59,6 +62,76 @@ class Settings:
             object.__setattr__(self, "frame", frame)
         elif self.frame not in ("standard", "haar"):
             as_frame(self.frame, 2)  # raises, naming what a frame may be
+
+
+def asked_epsilon(epsilon: str) -> tuple[str, float]:
+    """Read an epsilon that is written as a wish: "auto", "hits=1000" or "retention=0.01".
+
+    Parameters
+    ----------
+    epsilon : str
+        The wish.
+
+    Returns
+    -------
+    kind : str
+    value : float
+        NaN for "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> asked_epsilon("retention=0.01")
+    ('retention', 0.01)
+    """
+    kind, _, number = epsilon.partition("=")
+    try:
+        value = float(number) if kind in ("hits", "retention") else float("nan")
+    except ValueError:
+        kind = ""
+    if epsilon != "auto" and not (kind in ("hits", "retention") and value > 0):
+        raise ValueError(
+            'epsilon must be a number in (0, 1] or "auto", or a target such as "hits=1000" or '
+            f'"retention=0.01", got {epsilon!r}'
+        )
+    return kind, value
+
+
+def chosen_epsilon(asked: str, rows: int, planes: Planes) -> tuple[float, str]:
+    """Return the epsilon that a wish amounts to, and the reason in words.
+
+    Parameters
+    ----------
+    asked : str
+        See `asked_epsilon`.
+    rows : int
+        Samples.
+    planes : Planes
+        Planes, each counted once.
+
+    Returns
+    -------
+    epsilon : float
+    why : str
+
+    Examples
+    --------
+    >>> planes = Planes.of(Frame.standard(64), "combination")
+    >>> round(chosen_epsilon("retention=0.01", 10_000, planes)[0], 3)
+    0.372
+    """
+    kind, value = asked_epsilon(asked)
+    n = planes.frame.n
+    if kind == "hits":
+        epsilon = epsilon_for_hits(rows, n, value, planes.unordered)
+        return float(epsilon), f"isotropy would give {value:g} hits in {rows:,} rows"
+    if kind == "retention":
+        return float(epsilon_for_retention(n, value)), f"isotropy would keep {value:g} a plane"
+    return automatic_epsilon(rows, planes)
 
 
 def automatic_epsilon(rows: int, planes: Planes) -> tuple[float, str]:

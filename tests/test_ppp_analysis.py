@@ -98,6 +98,27 @@ def test_automatic_epsilon_expects_a_thousand_hits_and_says_so():
     assert (plane.hits, plane.expected) == (5000, 5000)
 
 
+def test_an_epsilon_may_be_a_target_of_hits_or_retention():
+    x = np.random.default_rng(0).standard_normal((4000, 32)).astype(np.float32)
+    hits = ppp.project(x, epsilon="hits=500", null=None)
+    assert hits.expected == pytest.approx(500)
+    share = ppp.project(x, epsilon="retention=0.02", null=None)
+    assert share.expected / (4000 * share.planes.count) == pytest.approx(0.02)
+    assert "isotropy would keep 0.02 a plane" in share.summary()
+    for wrong in ("hits=", "hits=-3", "retention=x", "half"):
+        with pytest.raises(ValueError, match="epsilon must be a number"):
+            ppp.project(x, epsilon=wrong)
+
+
+def test_repeats_grow_where_p_is_too_small_to_tell():
+    x = np.random.default_rng(0).laplace(size=(600, 6))
+    few = ppp.project(x, null_repeats=9, null_limit=99)
+    assert few.nulls.repeats == 99
+    assert few.statistics["kappa"].p == pytest.approx(2 / 100)
+    with pytest.raises(ValueError, match="null_limit must be at least null_repeats = 99, got 5"):
+        ppp.project(x, null_limit=5)
+
+
 def test_null_pictures_are_the_first_rotations_that_are_tested():
     x = np.random.default_rng(0).laplace(size=(4000, 8))
     result = ppp.project(x, null_repeats=19, null_draws=3)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import ppp
 from ppp.frame import Frame, haar_rotation
 from ppp.null import run_nulls
 from ppp.planes import Planes
@@ -157,3 +158,26 @@ def test_scaling_alone_is_no_alignment_because_the_null_is_scaled_alike():
 def test_bad_input_is_answered_with_rule_and_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- from end to end -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", ["centre", ("centre", "scale"), ("drop-outliers", "whiten")])
+def test_a_projection_counts_and_tests_preprocessed_rows_and_records_it(steps):
+    x = skewed(9, rows=700, n=8)
+    x[:, 3] *= 60
+    step = Preprocessing.fit(x, steps)
+    result = ppp.project(x, epsilon=0.7, preprocess=steps, null_repeats=19, null_draws=2)
+    plain = ppp.project(step.apply(x), epsilon=0.7, null=None)
+    assert result.kept.tolist() == plain.kept.tolist()
+    assert result.provenance["preprocess"] == step.record
+    assert result.nulls.observed["kappa"] == pytest.approx(result.statistics["kappa"].value)
+    np.testing.assert_allclose(result.tested_rows, step.apply(x))
+    assert len(result.nulls.tallies) == (0 if "scale" in steps else 2)
+    assert ppp.plane_statistics(result)["kept"] == plain.kept.tolist()
+
+
+def test_nothing_is_recorded_when_nothing_was_done():
+    result = ppp.project(skewed(10), null=None)
+    assert result.provenance["preprocess"] == {}

@@ -1,0 +1,77 @@
+"""points: every kept sample, listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ppp.frame import Frame, as_frame
+from ppp.layer_analysis import LayerAnalysis
+from ppp.planes import Planes
+from ppp.point_cloud import PointCollector, Points
+from ppp.prepared import Prepared
+from ppp.rule import Rule
+from ppp.scan import run
+from ppp.settings import PAPER_EPSILON, Settings
+from ppp.streams import as_stream
+
+
+def points(
+    x: Any,
+    frame: Frame | str | np.ndarray = "standard",
+    epsilon: float = PAPER_EPSILON,
+    pairs: str = "combination",
+    *,
+    max_points: int = 10_000_000,
+    sample: np.ndarray | None = None,
+    seed: int = 0,
+) -> Points:
+    """List every kept sample: its in-plane coordinates, plane and input.
+
+    Parameters
+    ----------
+    x, frame, pairs, sample, seed
+        As in `project`.
+    epsilon : float
+        Threshold in (0, 1].
+    max_points : int
+        Most points that are listed.
+
+    Returns
+    -------
+    Points
+        `.w` (H, 2) float64, `.plane` (H,), `.sample` (H,), `.row` (H,).
+
+    Raises
+    ------
+    ValueError
+        If there are more than `max_points`: counted beforehand where the rows can be read twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = points(np.array([[3.0, 4.0, 0.1]]))
+    >>> found.w.tolist(), found.plane.tolist()
+    ([[3.0, 4.0], [4.0, 0.1]], [0, 2])
+    """
+    rule = Rule(epsilon)
+    settings = Settings(frame, epsilon, pairs, null=None, seed=seed)
+    stream = as_stream(x, sample)
+    if stream.shape[0] is not None:
+        layer = LayerAnalysis(settings, stream.shape[0])
+        hits = layer.result(run(stream.blocks(), layer.plan)).hits
+        if hits > max_points:
+            raise ValueError(
+                f"{hits:,} hits are more than max_points = {max_points:,}: raise max_points, raise "
+                "epsilon, or use ppp.project, whose counts need no points"
+            )
+    collector: PointCollector | None = None
+    for block in stream.blocks():
+        if collector is None:
+            made = as_frame(settings.frame, int(block.rows.shape[1]), seed)
+            collector = PointCollector(Planes.of(made, pairs), rule, max_points)
+        collector.append(Prepared.of(block))
+    if collector is None:
+        raise ValueError("no activations: the input is empty")
+    return collector.finish()
