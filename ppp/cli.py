@@ -28,6 +28,7 @@ Examples:
   ppp-plot acts.h5 --layer encoder.2 -o figure.png
   ppp-plot runs/tanh runs/isotropic-tanh --grid snapshots -o grid.png
   ppp-plot acts.h5 --null rotation --null-repeats 8 -o null.png
+  ppp-plot acts.h5 --srm -o srm.png
   ppp-plot acts.npy --epsilon auto --pairs permutation -o figure.png
   ppp-plot acts.safetensors --layer "mlp.*" --null none --table numbers.csv
   ppp-plot runs/tanh runs/isotropic-tanh --show training -o training.png
@@ -137,6 +138,7 @@ class Threshold(click.ParamType):
     show_default=True,
     help="Pixels along a panel.",
 )
+@click.option("--srm", is_flag=True, help="Draw spotlight sweeps (SRM) instead of densities.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 @click.option("--engine", default="auto", show_default=True, help="Which kernels count.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -147,6 +149,10 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
     .npy, .npz, .safetensors, one sample a row.
     """
     check_outputs(options["output"], options["table"])
+    if options.pop("srm"):
+        with mistakes():
+            draw_sweeps(paths, options)
+        return
     with mistakes():
         from ppp.plot_job import gather, headline, verdicts, write_outputs
 
@@ -157,6 +163,44 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
         written = write_outputs(found, options)
     for what, path in written:
         click.echo(f"{what}: {path}")
+
+
+def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
+    """Sweep a spotlight over every layer asked for; write the curves and draw them."""
+    import matplotlib
+
+    import srm
+    from ppp.files import replacing
+    from ppp.plot_job import swept
+    from ppp.table import Table
+
+    matplotlib.use("agg")
+    curves, lines = {}, []
+    for name, rows, epsilon in swept(paths, options, open_store):
+        repeats = options["null_repeats"] if options["null"] == "rotation" else 0
+        curve = srm.sweep(
+            rows,
+            epsilon=epsilon,
+            pairs=options["pairs"],
+            per_plane=False,
+            null_repeats=repeats,
+            seed=options["seed"],
+        )
+        curves[name] = curve
+        found = curve.test(seed=options["seed"]).rotation if repeats else None
+        p = None if found is None else float(found.p)
+        lines.append((name, epsilon, float(curve.pooled.max()), float(curve.expected), p))
+    table = Table(("network", "epsilon", "greatest share", "isotropic", "p rotation"), tuple(lines))
+    click.echo(table)
+    if options["table"] is not None:
+        text = table.to_json() if options["table"].suffix == ".json" else table.to_csv()
+        with replacing(options["table"]) as part:
+            part.write_text(text, encoding="utf-8")
+        click.echo(f"table: {options['table']}")
+    if options["output"] is not None:
+        with replacing(options["output"]) as part:
+            srm.plot_sweeps(curves).savefig(part, dpi=150)
+        click.echo(f"figure: {options['output']}")
 
 
 @contextmanager

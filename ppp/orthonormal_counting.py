@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.kernels.orthonormal import Counts, Room, count_orthonormal
+from ppp.kernels.orthonormal import Counts, Room, count_orthonormal, fold_grids
 from ppp.kernels.rows import Bound, Ledger
 from ppp.kernels.turning import turns, unfold
 from ppp.prepared import PIECE_ROWS, Prepared
@@ -86,18 +86,11 @@ class OrthonormalCounter:
         tally, counts = self._tally, self._counts
         if not self._pending or not tally.detailed:
             return
-        inner = slice(1, -1)
-        first, second = counts.grids
-        tally.grid += first[inner, inner]
-        tally.grid += second[inner, inner].T
-        inside = int(first[inner, inner].sum(dtype=np.int64))
-        inside += int(second[inner, inner].sum(dtype=np.int64))
-        outside = int(counts.grids.sum(dtype=np.int64)) - inside
-        tally.outside += outside
+        tally.outside += fold_grids(counts.grids, tally.grid)
         tally.angle += counts.angle + unfold(counts.relative, len(counts.angle))
         if len(counts.seen):
             fold_pairs(counts.seen, counts.full, tally.pairs)
-        for array in (counts.grids, counts.seen, counts.full, counts.relative, counts.angle):
+        for array in (counts.seen, counts.full, counts.relative, counts.angle):
             array.fill(0)
         self._pending = 0
 

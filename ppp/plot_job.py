@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ppp.analysis import project
 from ppp.comparison import compare
 from ppp.files import replacing
+from ppp.frame import Frame
 from ppp.pictures import with_draws
+from ppp.planes import Planes
 from ppp.plot import plot_density, plot_grid, plot_with_null
 from ppp.plot_networks import plot_comparison, plot_training
 from ppp.plot_null import plot_against_null
 from ppp.plot_report import page
 from ppp.result import PPPResult
+from ppp.settings import automatic_epsilon
 from ppp.sources import Network, SourceError, networks
 from ppp.table import Table
 
@@ -53,6 +56,24 @@ def gather(
                 pictured = key == keys[-1]
                 found[row][title] = projected(network, layer, key, pictured, options)
     return found
+
+
+def swept(
+    paths: Sequence[Path], options: dict[str, Any], open_store: Callable[[Path], Any]
+) -> Iterator[tuple[str, Any, float]]:
+    """Yield name, rows and epsilon of every layer that a spotlight is to sweep."""
+    for network in networks(paths, open_store):
+        layers = network.choose(options["layers"])
+        keys: list[str | None] = list(network.pick(options["snapshots"]))
+        key = keys[-1] if keys else None
+        for layer in layers:
+            rows = network.read(layer, key)
+            name = network.name if len(layers) == 1 else f"{network.name} {layer}"
+            epsilon = options["epsilon"]
+            if epsilon == "auto":
+                planes = Planes.of(Frame.standard(int(rows.shape[1])), options["pairs"])
+                epsilon, _ = automatic_epsilon(int(rows.shape[0]), planes)
+            yield name if key is None else f"{name}, {network.title(key)}", rows, epsilon
 
 
 def along_training(options: dict[str, Any]) -> bool:

@@ -22,6 +22,8 @@ from ppp.tally import Tally
 
 #: Blocks looked at before counting starts, to choose the grid and an automatic epsilon.
 PILOT_BLOCKS = 8
+#: Numbers that one worker counts before a second one has made its tally.
+SMALL = 2**21
 
 
 class Sink(Protocol):
@@ -80,6 +82,8 @@ class Scan:
     def finish(self) -> list[Any]:
         """Wait for the workers and return what each sink gathered."""
         if self._pilot is not None:
+            if sum(block.rows.shape[0] * block.rows.shape[1] for block in self._pilot) < SMALL:
+                self._count = 1
             self._start()
         self.close()
         if self._failure is not None:

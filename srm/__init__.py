@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "curve": ["SRMResult"],
         "membership": ["standing"],
-        "plot": ["plot_curve"],
+        "plot": ["plot_curve", "plot_sweeps"],
         "sweeping": ["sweep"],
     },
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from srm.curve import SRMResult
 
@@ -82,6 +84,41 @@ def plot_curve(
     return ax
 
 
+def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Figure:
+    """Draw pooled curves, one row a sweep: along a line and around a circle.
+
+    Parameters
+    ----------
+    curves : mapping of str to SRMResult
+        Sweeps by name.
+    title : str, optional
+        Line above the figure.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np, srm
+    >>> len(plot_sweeps({"basis": srm.sweep(np.eye(4), angles=8)}).axes)
+    2
+    """
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(11, 4.4 * len(curves)), layout="constrained")
+    places = figure.add_gridspec(len(curves), 2, width_ratios=[1.7, 1])
+    for row, (name, curve) in enumerate(curves.items()):
+        plot_curve(curve, figure.add_subplot(places[row, 0]), title=name)
+        around = figure.add_subplot(places[row, 1], projection="polar")
+        plot_curve(curve, around, polar=True)
+        around.set_title("")
+        around.legend().remove()  # the line's legend beside it says it all
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
 def _around(values: np.ndarray, closed: bool) -> np.ndarray:
     return np.append(values, values[:1]) if closed else values
 
@@ -91,12 +128,15 @@ def _band(
 ) -> None:
     if plane is not None:
         test = result.test()
-        ax.fill_between(across, test.low, test.high, color=BAND, alpha=0.5, lw=0,
+        least = test.low if result.signed else max(test.low, 0.0)
+        ax.fill_between(across, least, test.high, color=BAND, alpha=0.5, lw=0,
                         label="95 % band of isotropy")  # fmt: skip
     elif result.null is not None:
         rotation = result.test().rotation
         assert rotation is not None
         low, high = _around(rotation.low, closed), _around(rotation.high, closed)
+        if not result.signed:
+            low = np.maximum(low, 0.0)  # a share is never negative
         ax.fill_between(across, low, high, color=BAND, alpha=0.5, lw=0,
                         label=f"95 % band of {len(result.null) - 1} rotations")  # fmt: skip
 

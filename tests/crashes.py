@@ -1,4 +1,4 @@
-"""Every call by which a capture changes the disk, in order, and the disk after any number of them."""
+"""Every call by which a capture changes the disk, in order, and the disk after any of them."""
 
 from __future__ import annotations
 

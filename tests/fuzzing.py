@@ -27,7 +27,15 @@ NAMES = [
     "/samples/label",
     "/samples/committed",
 ]
-GROUPS = ["/", "/layers", "/layers/0", "/samples", "/snapshots", "/snapshots/s", "/snapshots/s/layers"]
+GROUPS = [
+    "/",
+    "/layers",
+    "/layers/0",
+    "/samples",
+    "/snapshots",
+    "/snapshots/s",
+    "/snapshots/s/layers",
+]
 DTYPES = ["i1", "i8", ">i8", "u8", "f2", "f4", ">f8", "c8", "S5", "?", "V7", "O", "enum"]
 VALUES = [0, 1, -1, 2, 3, 10**12, -(2**63), 2**63 - 1, 1.5, float("nan"), "", "x" * 1000, "\udcff"]
 
@@ -140,15 +148,21 @@ def flip_bytes(data, draw):
     """Bytes of the file itself, most of them in its structures."""
     data = bytearray(data)
     for _ in range(draw.choice([1, 1, 2, 8, 64])):
-        data[draw.randrange(min(len(data), draw.choice([100, 2000, 8000, len(data)])))] = draw.choice(
-            [0, 255, draw.randrange(256)]
-        )
+        reach = min(len(data), draw.choice([100, 2000, 8000, len(data)]))
+        data[draw.randrange(reach)] = draw.choice([0, 255, draw.randrange(256)])
     if draw.random() < 0.15:
         data = data[: draw.randrange(len(data))]
     return bytes(data)
 
 
-STRUCTURED = [replace_dataset, declare_much, change_numbers, change_attribute, add_link, point_elsewhere]
+STRUCTURED = [
+    replace_dataset,
+    declare_much,
+    change_numbers,
+    change_attribute,
+    add_link,
+    point_elsewhere,
+]
 
 
 def make_case(path, good, number):

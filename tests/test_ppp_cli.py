@@ -447,3 +447,18 @@ def test_help_answers_without_the_heavy_imports():
     )
     assert done.stdout.rstrip().endswith("[]")
     assert "ppp-plot runs/tanh runs/isotropic-tanh --grid snapshots -o grid.png" in done.stdout
+
+
+def test_spotlight_sweeps_are_drawn_and_written(tmp_path):
+    rows = np.random.default_rng(0).laplace(size=(500, 6))
+    np.save(tmp_path / "acts.npy", rows)
+    arguments = [str(tmp_path / "acts.npy"), "--srm", "--null-repeats", "19", "--quiet"]
+    outputs = ["-o", str(tmp_path / "srm.png"), "--table", str(tmp_path / "srm.csv")]
+    done = CliRunner().invoke(cli.plot, arguments + outputs)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "srm.png").stat().st_size > 10_000
+    header, line = (tmp_path / "srm.csv").read_text().splitlines()
+    found = dict(zip(header.split(","), line.split(","), strict=True))
+    assert float(found["epsilon"]) == 0.75
+    assert float(found["greatest share"]) > float(found["isotropic"])
+    assert 0 < float(found["p rotation"]) <= 0.1

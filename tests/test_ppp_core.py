@@ -260,7 +260,7 @@ def test_inputs_are_never_split_between_blocks():
         ({"epsilon": 1.2}, r"epsilon must lie in \(0, 1\], got 1.2"),
         ({"epsilon": 0}, r"epsilon must lie in \(0, 1\], got 0"),
         ({"epsilon": float("nan")}, r"epsilon must lie in \(0, 1\], got nan"),
-        ({"epsilon": "big"}, "epsilon must be a number in (0, 1] or \"auto\", got 'big'"),
+        ({"epsilon": "big"}, 'or a target such as "hits=1000" or "retention=0.01", got \'big\''),
         ({"frame": np.eye(3)}, "vectors of width 3, the activations have width 5"),
         ({"frame": np.ones((1, 5))}, "at least two vectors to span a plane, got 1"),
         ({"frame": np.ones((3, 5))}, "no two of the 3 vectors span a plane"),

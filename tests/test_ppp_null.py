@@ -220,9 +220,9 @@ def test_members_without_hits_are_ranked_like_all_others():
     sums[::2, 0, 1:7] = 0
     template = run_nulls(np.eye(3), None, None, standard(3), RULE, repeats=1)
     p = [
-        replace(
-            template, observed_sums=sums[at], sums=np.delete(sums, at, axis=0), stages=(59,)
-        ).p("combined")
+        replace(template, observed_sums=sums[at], sums=np.delete(sums, at, axis=0), stages=(59,)).p(
+            "combined"
+        )
         for at in range(60)
     ]
     for alpha in np.arange(1, 60) / 60:

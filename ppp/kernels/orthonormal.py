@@ -23,6 +23,7 @@ from ppp.kernels.rows import (
     examine,
     fast,
     inlined,
+    jit,
     power_sums,
     sum_squares,
     threshold,
@@ -374,3 +375,24 @@ def count_orthonormal(
         if at + 1 == sample.shape[0] or sample[at + 1] != sample[at]:
             close_input(inputs, moments, products, sums, code[at] if code.shape[0] else 0)
     return total
+
+
+@jit
+def fold_grids(grids, grid):
+    """Move guarded counts into a tally's grid, emptying them; return how many lay beyond it."""
+    outside = 0
+    size = grid.shape[0]
+    for leader in range(2):
+        for a in range(size + 2):
+            for b in range(size + 2):
+                count = np.int64(grids[leader, a, b])
+                if count == 0:
+                    continue
+                grids[leader, a, b] = 0
+                if not (0 < a <= size and 0 < b <= size):
+                    outside += count
+                elif leader == 0:
+                    grid[a - 1, b - 1] += count
+                else:
+                    grid[b - 1, a - 1] += count
+    return outside
