@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -203,6 +204,8 @@ def main():
     path = folder / f"case-{first}.h5"
     with open(folder / f"log-{first}", "a") as log:
         for number in range(first, first + cases):
+            # HDF5 itself can loop for ever on damaged bytes: this process then ends, the next goes on
+            signal.alarm(20)
             log.write(f"{number} ")
             log.flush()
             make_case(path, good, number)
