@@ -204,7 +204,7 @@ def main():
     path = folder / f"case-{first}.h5"
     with open(folder / f"log-{first}", "a") as log:
         for number in range(first, first + cases):
-            # HDF5 itself can loop for ever on damaged bytes: this process then ends, the next goes on
+            # HDF5 can loop for ever on damaged bytes: this process then ends, another goes on
             signal.alarm(20)
             log.write(f"{number} ")
             log.flush()
