@@ -35,6 +35,7 @@ def fuzz(folder, first, cases):
         return "time", ""
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("cases", [CASES, pytest.param(10 * CASES, marks=pytest.mark.soak)])
 def test_hostile_files_give_clear_errors(tmp_path, cases):
     torch.manual_seed(0)

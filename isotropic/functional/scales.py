@@ -66,7 +66,7 @@ def softplus_scale(q: Tensor) -> Tensor:
     """Return ``softplus(m)/m``; it diverges towards zero, and is 0 where its slopes overflow."""
     zero = q < torch.finfo(q.dtype).tiny ** 0.4
     m = torch.where(zero, 1.0, q).sqrt()
-    return torch.where(zero, 0.0, nnf.softplus(m) / m)
+    return torch.where(zero, 0.0, nnf.softplus(m, threshold=SATURATED) / m)
 
 
 def hyperbola_scale(q: Tensor, radius: float = 1.0) -> Tensor:
@@ -87,5 +87,7 @@ def soft_relu_scale(q: Tensor, radius: float = 1.0, sharpness: float = 4.0) -> T
     far = t > SATURATED
     gate = torch.sigmoid(torch.as_tensor(floor, dtype=q.dtype, device=q.device))
     near_value = torch.log1p(gate * torch.expm1(torch.where(far, 1.0, t)))
-    far_value = nnf.softplus(t + floor) - nnf.softplus(torch.full_like(t, floor))
+    far_value = nnf.softplus(t + floor, threshold=SATURATED) - nnf.softplus(
+        torch.full_like(t, floor), threshold=SATURATED
+    )
     return torch.where(zero, gate, torch.where(far, far_value, near_value) / t)
