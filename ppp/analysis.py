@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ppp.fitting import check_steps
 from ppp.frame import Frame
-from ppp.layer_analysis import LayerAnalysis
-from ppp.preprocessing import fitted
+from ppp.layer_analysis import LayerAnalysis, analyse_flow
+from ppp.live_fitting import WAY_OUT, check_same_rows, fitted_live
+from ppp.preprocessing import Preprocessing, fitted
 from ppp.result import PPPResult
-from ppp.scan import Scan, run
+from ppp.scan import run
 from ppp.settings import PAPER_EPSILON, Settings, check_engine
 from ppp.streams import as_stream
 
@@ -121,6 +122,7 @@ def analyze(
     loader: Any,
     layer: Any,
     *,
+    preprocess: str | Sequence[str] | None = None,
     epsilon: float | str = "auto",
     frame: Frame | str | np.ndarray = "standard",
     pairs: str = "combination",
@@ -138,6 +140,8 @@ def analyze(
 ) -> PPPResult | dict[str, PPPResult]:
     """Capture layers of a torch model and analyse them, in one pass over the loader.
 
+    With `preprocess` the steps are fitted in a pass before.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -147,6 +151,10 @@ def analyze(
     layer : str or list
         A layer's name, glob, regex, module or callable; a list of these (or a pattern that
         finds several layers) gives a mapping from name to result.
+    preprocess : str or sequence of str, optional
+        As in `project`, for each layer. With `store` the rows are stored first and read from
+        there; without, the loader is gone through twice (a third time for steps behind
+        "clip-outliers" that clips) and must give the same data each time.
     epsilon, frame, pairs, null, null_repeats, null_limit, seed, bins, engine
         As in `project`; epsilon is chosen automatically by default, and the result says how.
     null_draws : int
@@ -167,8 +175,8 @@ def analyze(
     Raises
     ------
     ValueError
-        If a layer is not there (the nearest names are given), the loader is empty, or nothing
-        can be projected.
+        If a layer is not there (the nearest names are given), the loader is empty or, with
+        `preprocess` and without `store`, can be read only once, or nothing can be projected.
 
     Examples
     --------
@@ -191,17 +199,19 @@ def analyze(
     capture |= {"labels": labels, "progress": progress}
 
     about = {"model": type(model).__name__, "engine": "cpu"}
-    layers = {
-        name: LayerAnalysis(
-            settings, inputs_ahead=_inputs_ahead(loader), provenance=about | {"layer": name}
-        )
-        for name in names
-    }
     if store is None:
-        results = _analyse_flow(hooks.stream(model, loader, names, **capture), layers)
-    else:
+        results = _analyse_live(model, loader, names, settings, preprocess, about, capture)
+    elif check_steps(preprocess):
         with hooks.Recorder(store, provenance=about) as recorder:
-            results = _analyse_flow(recorder.stream(model, loader, names, **capture), layers)
+            recorder.record(model, loader, names, **capture)
+        kept = hooks.ActivationStore(store)
+        results = {
+            name: _analyse_layer(kept[name], settings, None, None, preprocess) for name in names
+        }
+    else:
+        layers = _layers(names, settings, loader, about)
+        with hooks.Recorder(store, provenance=about) as recorder:
+            results = analyse_flow(recorder.stream(model, loader, names, **capture), layers)
     for result in results.values():
         _ = result.statistics  # with its progress bar, now rather than on first use
     return results if isinstance(layer, list | tuple) or len(names) > 1 else results[names[0]]
@@ -276,20 +286,48 @@ def analyze_store(
     return results if many else results[os.fspath(listed[0])]
 
 
-def _analyse_flow(
-    flow: Iterable[tuple[str, Any]], layers: Mapping[str, LayerAnalysis]
+def _analyse_live(
+    model: Any,
+    loader: Any,
+    names: Sequence[str],
+    settings: Settings,
+    preprocess: str | Sequence[str] | None,
+    about: Mapping[str, Any],
+    capture: Mapping[str, Any],
 ) -> dict[str, PPPResult]:
-    """Analyse several layers whose blocks come interleaved, as a live capture gives them."""
-    # the model's forward needs the cores too: one counting thread a layer
-    scans = {name: Scan(layer.plan, workers=1) for name, layer in layers.items()}
-    with threadpool_limits(limits=1, user_api="blas"):
-        try:
-            for name, block in flow:
-                scans[name].append(block)
-            return {name: layers[name].result(scan.finish()) for name, scan in scans.items()}
-        finally:
-            for scan in scans.values():
-                scan.close()
+    """Analyse layers of a model and keep no row; with `preprocess` in a second pass."""
+    import hooks
+
+    def flow() -> Iterable[tuple[str, Any]]:
+        return hooks.stream(model, loader, names, **capture)
+
+    changes, rows = fitted_live(flow, loader, names, preprocess)
+    layers = _layers(names, settings, loader, about, changes)
+    try:
+        results = analyse_flow(flow(), layers)
+    except hooks.CaptureError as error:
+        if not changes:
+            raise
+        # what a first pass could do, a second one could not
+        raise ValueError(f"in the pass after fitting, {error}; {WAY_OUT}") from error
+    check_same_rows(results, rows)
+    return results
+
+
+def _layers(
+    names: Sequence[str],
+    settings: Settings,
+    loader: Any,
+    about: Mapping[str, Any],
+    changes: Mapping[str, Preprocessing] | None = None,
+) -> dict[str, LayerAnalysis]:
+    ahead = _inputs_ahead(loader)
+    return {
+        name: LayerAnalysis(
+            settings, None, ahead, {**about, "layer": name}, (changes or {}).get(name)
+        )
+        for name in names
+    }
 
 
 def _analyse_layer(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ppp.counting import PlaneCounter
-from ppp.frame import as_frame, haar_rotation
+from ppp.frame import Frame, as_frame, haar_rotation
 from ppp.planes import Planes
 from ppp.preprocessing import Changed, Preprocessing
 from ppp.reservoir import Reservoir, Sampled
 from ppp.result import NullPlan, PPPResult
 from ppp.rule import Rule
-from ppp.scan import PILOT_BLOCKS, Sink, pilot_half_width
+from ppp.scan import PILOT_BLOCKS, Scan, Sink, pilot_half_width
 from ppp.settings import Settings, chosen_epsilon
 from ppp.streams import Rows
 
@@ -51,6 +52,9 @@ class LayerAnalysis:
         if change is not None:
             pilot = [Rows(change.apply(block.rows), block.sample) for block in pilot]
         frame = as_frame(asked.frame, int(pilot[0].rows.shape[1]), asked.seed)
+        if change is not None and frame.is_standard and isinstance(asked.frame, str):
+            # a unit keeps its name where others before it were dropped
+            frame = Frame.standard(frame.n, [f"neuron {unit}" for unit in change.units])
         planes = Planes.of(frame, asked.pairs)
         rule = self._rule(planes, pilot)
         half_width = pilot_half_width(pilot)
@@ -122,6 +126,34 @@ class LayerAnalysis:
     def _of(self) -> str:
         layer = self.provenance.get("layer")
         return f" of layer {layer!r}" if layer is not None else ""
+
+
+def analyse_flow(
+    flow: Iterable[tuple[str, Any]], layers: Mapping[str, LayerAnalysis]
+) -> dict[str, PPPResult]:
+    """Analyse several layers whose blocks come interleaved, as a live capture gives them.
+
+    Parameters
+    ----------
+    flow : iterable of (str, block)
+        Blocks by the names of their layers.
+    layers : mapping of str to LayerAnalysis
+        What becomes of them.
+
+    Returns
+    -------
+    dict of str to PPPResult
+    """
+    # the model's forward needs the cores too: one counting thread a layer
+    scans = {name: Scan(layer.plan, workers=1) for name, layer in layers.items()}
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            for name, block in flow:
+                scans[name].append(block)
+            return {name: layers[name].result(scan.finish()) for name, scan in scans.items()}
+        finally:
+            for scan in scans.values():
+                scan.close()
 
 
 def _version() -> str:

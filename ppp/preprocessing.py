@@ -9,86 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppp.prepared import Prepared
+from ppp.fitting import Fitted, Fitter, check_steps, usable
+from ppp.prepared import Prepared, as_array
 from ppp.streams import Rows, as_stream
 
 Array = NDArray[np.float64]
 
-STEPS = ("drop-outliers", "centre", "scale", "clip-outliers", "whiten")
 #: Steps that commute with a rotation of the rows: the null needs no new fit for them.
 EQUIVARIANT = ("centre", "whiten")
-#: A unit whose root mean square is this many times the median unit's is an outlier.
-OUTLYING = 6.0
-#: Eigenvalues of the covariance below this share of the largest are left out of whitening.
-RANK = 1e-10
-
-
-def check_steps(steps: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the steps as a tuple.
-
-    Parameters
-    ----------
-    steps : str, sequence of str or None
-        None or "none" for no change.
-
-    Returns
-    -------
-    tuple of str
-
-    Raises
-    ------
-    ValueError
-        For an unknown step, one given twice, or "drop-outliers" anywhere but first.
-
-    Examples
-    --------
-    >>> check_steps("centre"), check_steps(None)
-    (('centre',), ())
-    """
-    if steps is None or steps == "none":
-        return ()
-    given = (steps,) if isinstance(steps, str) else tuple(steps)
-    for step in given:
-        if step not in STEPS:
-            raise ValueError(f"preprocess must be among none, {', '.join(STEPS)}, got {step!r}")
-        if given.count(step) > 1:
-            raise ValueError(f"preprocess takes every step once, got {step!r} twice")
-    if "drop-outliers" in given[1:]:
-        raise ValueError(
-            'preprocess takes "drop-outliers" first: it chooses the units that all else is about'
-        )
-    return given
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """One step with the numbers it was fitted to.
-
-    Attributes
-    ----------
-    step : str
-        Its name.
-    units : (k,) int64 array
-        Units that stay.
-    offset : (k,) float64 array
-        Taken away first.
-    matrix : (k,) or (k, k) float64 array
-        Then multiplied with.
-    bound : (k,) float64 array
-        Then values are clipped at plus and minus this (infinity: nowhere).
-    """
-
-    step: str
-    units: NDArray[np.int64]
-    offset: Array
-    matrix: Array
-    bound: Array
-
-    def apply(self, rows: Array) -> Array:
-        """Return the changed rows (R, k)."""
-        moved = rows[:, self.units] - self.offset
-        moved = moved @ self.matrix if self.matrix.ndim == 2 else moved * self.matrix
-        return np.clip(moved, -self.bound, self.bound)
 
 
 @dataclass(frozen=True)
@@ -138,38 +66,46 @@ class Preprocessing:
         rows, width = stream.shape
         if wanted and (rows is None or width is None):
             raise ValueError(
-                "preprocessing reads the activations once for each step before they are "
-                "projected: give an array or a store layer"
+                "preprocessing reads the activations before they are projected: give an array or "
+                "a store layer, which can be read again"
             )
-        fitted: tuple[Fitted, ...] = ()
-        for step in wanted:
-            before = cls(int(width), fitted)
-            fitted += (_fit(step, *_moments(stream, before, full=step == "whiten")),)
-        return cls(int(width), fitted)
+        fitter = Fitter(wanted)
+        while not fitter.finished:
+            for block in stream.blocks():
+                fitter.append(block.rows)
+            fitter.end_pass()
+        return cls(int(width), fitter.fitted)
+
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """(k,) units that stay, by their place in the rows as they came."""
+        kept = np.arange(self.width)
+        for each in self.fitted:
+            kept = kept[each.units]
+        return kept
 
     @property
     def record(self) -> dict[str, Any]:
         """What was done, as a result's provenance keeps it."""
-        dropped: list[int] = []
-        clipped: list[int] = []
-        for each in self.fitted:
-            if each.step == "drop-outliers":
-                dropped = sorted(set(range(self.width)) - set(each.units.tolist()))
-            if each.step == "clip-outliers":
-                clipped = np.flatnonzero(np.isfinite(each.bound)).tolist()
+        units = self.units
+        clipped = [
+            units[np.isfinite(each.bound)].tolist() for each in self.fitted if each.clips
+        ]  # fmt: skip
         return {
-            "steps": [each.step for each in self.fitted], "dropped": dropped, "clipped": clipped
-        }  # fmt: skip
+            "steps": [each.step for each in self.fitted],
+            "dropped": sorted(set(range(self.width)) - set(units.tolist())),
+            "clipped": clipped[0] if clipped else [],
+        }
 
     def apply(self, rows: Any) -> Array:
         """Return changed rows (R, k); rows that are zero or not finite stay so."""
-        x = np.asarray(rows, dtype=np.float64)
-        usable = np.isfinite(x).all(axis=1) & (x != 0).any(axis=1)
-        out = x[usable]
+        x = as_array(rows).astype(np.float64, copy=False)
+        present = usable(x)
+        out = x[present]
         for each in self.fitted:
             out = each.apply(out)
         whole = np.zeros((len(x), out.shape[1]))
-        whole[usable] = out
+        whole[present] = out
         whole[~np.isfinite(x).all(axis=1)] = np.nan
         return whole
 
@@ -252,60 +188,3 @@ class Changed:
     def finish(self) -> Any:
         """Return what was gathered."""
         return self.sink.finish()
-
-
-def _moments(
-    stream: Any, before: Preprocessing, full: bool
-) -> tuple[int, Array, Array, Array | None]:
-    """Count, mean, mean square and (where `full`) covariance of the usable rows so far."""
-    count, total, square, product = 0, None, None, None
-    shift = None
-    for block in stream.blocks():
-        rows = before.apply(block.rows)
-        rows = rows[np.isfinite(rows).all(axis=1) & (rows != 0).any(axis=1)]
-        if not len(rows):
-            continue
-        if shift is None:
-            # Sums about a typical row: without it a large mean would eat the covariance's digits.
-            shift = rows.mean(axis=0)
-            k = rows.shape[1]
-            total, square = np.zeros(k), np.zeros(k)
-            product = np.zeros((k, k)) if full else None
-        moved = rows - shift
-        count += len(rows)
-        total += moved.sum(axis=0)
-        square += (moved**2).sum(axis=0)
-        if product is not None:
-            product += moved.T @ moved
-    if shift is None or total is None or square is None:
-        raise ValueError("preprocessing needs at least one row that is finite and not zero")
-    mean = total / count
-    covariance = None if product is None else product / count - np.outer(mean, mean)
-    variance = np.maximum(0.0, square / count - mean**2)
-    return count, mean + shift, variance, covariance
-
-
-def _fit(step: str, count: int, mean: Array, variance: Array, covariance: Array | None) -> Fitted:
-    """Turn moments into one fitted step."""
-    width = len(mean)
-    units, offset = np.arange(width), np.zeros(width)
-    matrix, bound = np.ones(width), np.full(width, np.inf)
-    size = np.sqrt(variance + mean**2)
-    limit = OUTLYING * float(np.median(size))
-    if step == "centre":
-        offset = mean
-    elif step == "scale":
-        matrix = 1 / np.where(variance > 0, np.sqrt(variance), 1.0)
-    elif step == "whiten" and covariance is not None:
-        if count < 2:
-            raise ValueError(f"whitening needs at least two rows, got {count}")
-        values, vectors = np.linalg.eigh(covariance)
-        kept = values > RANK * values[-1]
-        matrix = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
-        offset = mean
-    elif limit > 0 and step == "drop-outliers":
-        units = np.flatnonzero(size <= limit)
-        offset, matrix, bound = offset[units], matrix[units], bound[units]
-    elif limit > 0 and step == "clip-outliers":
-        bound = np.where(size > limit, limit, np.inf)
-    return Fitted(step, units, offset, matrix, bound)

@@ -61,6 +61,66 @@ def test_live_stored_and_distributed_captures_give_one_result(model, loader, tmp
     assert (ppp.project(rows, epsilon=stored.rule.epsilon, null=None).kept == stored.kept).all()
 
 
+STEPS = [
+    "centre",
+    ["centre", "scale"],
+    ["drop-outliers", "whiten"],
+    ["clip-outliers", "scale"],
+]
+
+
+@pytest.mark.parametrize("steps", STEPS, ids=str)
+def test_live_preprocessing_is_that_of_the_stored_rows(steps, loader, tmp_path):
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 6))
+    with torch.no_grad():
+        model[0].weight[2] *= 40  # an outlier for those steps that look for some
+    options = {"null_repeats": 19, "null_draws": 2, "epsilon": 0.7, "progress": False}
+    kept = tmp_path / "acts.h5"
+    plain = ppp.analyze(model, loader, ["0", "1"], store=kept, null=None, progress=False)
+    assert plain["0"].provenance["preprocess"] == {}
+    streamed = ppp.analyze(model, loader, ["0", "1"], preprocess=steps, **options)
+    store = hooks.ActivationStore(kept)
+    for name, result in streamed.items():
+        expected = ppp.project(
+            store[name], epsilon=0.7, preprocess=steps, null_repeats=19, null_draws=2
+        )
+        assert result.provenance["preprocess"] == expected.provenance["preprocess"]
+        assert result.planes.frame.labels == expected.planes.frame.labels
+        same(result, expected)
+        assert [t.hits for t in result.nulls.tallies] == [t.hits for t in expected.nulls.tallies]
+        assert result.kept.tolist() != plain[name].kept.tolist()
+    second = tmp_path / "second.h5"
+    same(ppp.analyze(model, loader, "0", preprocess=steps, store=second, **options), streamed["0"])
+    assert hooks.ActivationStore(second)["0"].shape == (INPUTS, 8)
+
+
+class Once(torch.utils.data.IterableDataset):
+    """Data that a second iteration does not give, or gives shorter."""
+
+    def __init__(self, sizes):
+        self.sizes = iter(sizes)
+
+    def __iter__(self):
+        return iter(torch.ones(next(self.sizes), 20) * torch.randn(20))
+
+
+def test_live_preprocessing_needs_a_loader_that_repeats_itself(model, tmp_path):
+    batches = [torch.randn(50, 20) for _ in range(3)]
+    options = {"preprocess": "scale", "null": None, "progress": False}
+    with pytest.raises(ValueError, match=r"ends after one pass \(list_iterator\): keep the rows"):
+        ppp.analyze(model, iter(batches), "1", **options)
+    with pytest.raises(ValueError, match=r"gave no batch.*; keep the rows with store="):
+        ppp.analyze(model, DataLoader(Once([30, 0]), batch_size=10), "1", **options)
+    with pytest.raises(ValueError, match="30 rows of layer '1' in one pass and 20 in the next"):
+        ppp.analyze(model, DataLoader(Once([30, 20]), batch_size=10), "1", **options)
+    # with a store the rows are there to be read again
+    path = tmp_path / "acts.h5"
+    result = ppp.analyze(model, iter(batches), "1", store=path, **options)
+    assert result.tally.rows == 150
+    assert result.provenance["preprocess"]["steps"] == ["scale"]
+
+
 def test_labels_become_classes_unless_declined(model, loader):
     options = {"null": None, "progress": False}
     labelled = ppp.analyze(model, loader, "1", **options)

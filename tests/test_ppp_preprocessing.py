@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -74,6 +75,53 @@ def test_outlier_units_are_dropped_or_clipped_and_recorded():
     np.testing.assert_array_equal(out[:, others], x[:, others])
     limit = 6 * np.median(np.sqrt((x**2).mean(axis=0)))
     assert np.abs(out[:, 5]).max() == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("steps", "passes"),
+    [
+        (("centre", "scale"), 1),
+        (("drop-outliers", "centre", "whiten", "scale"), 1),
+        (("drop-outliers", "scale", "clip-outliers"), 1),
+        (("clip-outliers", "centre", "scale"), 2),
+        (("centre", "clip-outliers", "whiten"), 2),
+    ],
+)
+def test_steps_fitted_from_moments_are_those_fitted_one_by_one(steps, passes):
+    x = skewed(11, rows=500, n=7)
+    x[:, 2] *= 80
+    made, read = x, 0
+    for step in steps:  # the definition: each step on the rows that those before it gave
+        made = Preprocessing.fit(made, step).apply(made)
+
+    class Counted(ArrayBlocks):
+        def blocks(self):
+            nonlocal read
+            read += 1
+            return super().blocks()
+
+    np.testing.assert_allclose(
+        Preprocessing.fit(Counted(x), steps).apply(x), made, rtol=1e-7, atol=1e-9
+    )
+    assert read == passes
+
+
+def test_a_unit_keeps_its_name_where_others_are_dropped():
+    x = np.random.default_rng(12).standard_normal((300, 4))
+    x[:, 1] *= 50
+    result = ppp.project(x, preprocess="drop-outliers", null=None)
+    assert result.planes.frame.labels == ("neuron 0", "neuron 2", "neuron 3")
+    x[:, 3] *= 50  # an outlier among those that stay, clipped
+    both = fitted(x[:, [0, 1, 0, 0, 3, 0, 0]], "drop-outliers")
+    assert both.units.tolist() == [0, 2, 3, 5, 6]
+    assert both.record["dropped"] == [1, 4]
+
+
+def test_halves_of_a_tensor_and_bfloat16_are_fitted_as_their_numbers():
+    rows = torch.randn(200, 4).to(torch.bfloat16)
+    made = fitted(rows, "centre", "scale").apply(rows)
+    np.testing.assert_allclose(made.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(made.std(axis=0), 1, atol=1e-9)
 
 
 def test_rows_that_are_zero_or_not_finite_stay_so_and_are_not_fitted():
@@ -153,6 +201,7 @@ def test_scaling_alone_is_no_alignment_because_the_null_is_scaled_alike():
         (lambda: fitted(iter([np.eye(3)]), "centre"), "give an array or a store layer"),
         (lambda: fitted(np.zeros((4, 3)), "centre"), "at least one row that is finite"),
         (lambda: fitted(np.ones((1, 3)), "whiten"), "whitening needs at least two rows, got 1"),
+        (lambda: fitted(np.array([[1e200, 1], [-1e200, 1]]), "scale"), "whose squares float64 can"),
     ],
 )
 def test_bad_input_is_answered_with_rule_and_value(call, message):
