@@ -74,27 +74,110 @@ def test_pruning_dead_channels_without_bias_is_exact():
     assert (net(X) - before).abs().max() < 1e-12
 
 
-def test_pruned_biases_go_into_omega_and_on_average_into_the_next_bias():
-    net = chain(radial(track_scale=True), after=nn.Conv2d(6, 3, 3))
+def rank_four(*between, after=None, factor=0.0, bias=0.5, **options):
+    """A chain whose first convolution has four live kernels; the other two shrink by a factor."""
+    net = chain(radial(**options), *between, after=after)
     adapt.diagonalise_channels(net, "0")
     with torch.no_grad():
-        net[0].weight[4:] = 0
-        net[0].bias[4:] = 0.5
+        net[0].weight[4:] *= factor
+        net[0].bias[4:] = torch.tensor([bias, -2 * bias], dtype=D)
+    return net
+
+
+RANK_FOUR = {
+    "convolution, zero padding": {},
+    "circular": {"after": lambda: nn.Conv2d(6, 3, 3, padding=1, padding_mode="circular")},
+    "pooled": {"between": nn.AvgPool2d(2)},
+    "flattened": {"between": nn.Flatten(), "after": lambda: nn.Linear(6 * 81, 4)},
+    "no bias behind": {"after": lambda: nn.Conv2d(6, 3, 3, bias=False)},
+}
+
+
+@pytest.mark.parametrize("name", RANK_FOUR)
+def test_pruned_biases_gather_in_one_channel_exactly(name):
+    parts = RANK_FOUR[name]
+    between = [parts["between"]] if "between" in parts else []
+    net = rank_four(*between, after=parts["after"]() if "after" in parts else None)
+    before, omega = net(X), net[1].omega
+    adapt.resize_channels(net, "0", 5)
+    assert net[0].weight.shape[0] == net[0].out_channels == 5
+    assert (net(X) - before).abs().max() < 1e-12
+    assert net[1].omega == omega
+    # Turned on and pruned again, the channel of the biases survives.
+    adapt.diagonalise_channels(net, "0")
+    adapt.resize_channels(net, "0", 7)
+    adapt.resize_channels(net, "0", 5)
+    assert (net(X) - before).abs().max() < 1e-12
+
+
+def test_without_an_intrinsic_length_too():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 6, 1), RadialActivation(axis=1), nn.Conv2d(6, 3, 3)).double()
+    before = net(X)
+    adapt.resize_channels(net, "0", 3)  # two inputs: rank 2, and the biases
+    assert (net(X) - before).abs().max() < 1e-12
+
+
+def test_error_of_pruned_channels_is_linear_in_their_singular_values():
+    errors = []
+    for factor in (1e-2, 1e-3, 1e-4):
+        net = rank_four(factor=factor)
+        before = net(X)
+        adapt.resize_channels(net, "0", 5)
+        errors.append(float((net(X) - before).detach().norm()))
+    assert errors[0] / errors[1] == pytest.approx(10, rel=0.05)
+    assert errors[1] / errors[2] == pytest.approx(10, rel=0.05)
+
+
+def test_the_mean_is_no_more_than_a_mean_and_has_to_be_asked_for():
+    net = rank_four(track_scale=True, after=nn.Conv2d(6, 3, 3))
     with pytest.raises(ValueError, match="run a forward in training mode first"):
-        adapt.resize_channels(copy.deepcopy(net), "0", 4)
+        adapt.resize_channels(copy.deepcopy(net), "0", 4, residual="mean")
     before = net(X)
     omega = net[1].omega
-    bare = copy.deepcopy(net)
-    adapt.resize_channels(net, "0", 4)
-    assert net[1].omega == pytest.approx(omega + 0.5, rel=1e-12)
+    bare, channel = copy.deepcopy(net), copy.deepcopy(net)
+    adapt.resize_channels(net, "0", 4, residual="mean")
+    assert net[1].omega == pytest.approx(omega + 0.25 + 1, rel=1e-12)
     with torch.no_grad():
-        bare[0].weight, bare[0].bias = (
-            nn.Parameter(bare[0].weight[:4]),
-            nn.Parameter(bare[0].bias[:4]),
-        )
-        bare[2].weight = nn.Parameter(bare[2].weight[:, :4])
+        for layer in (bare[0], bare[2]):
+            layer.weight = nn.Parameter(
+                layer.weight[:4] if layer is bare[0] else layer.weight[:, :4]
+            )
+        bare[0].bias = nn.Parameter(bare[0].bias[:4])
     error = (net(X) - before).norm()
-    assert error < 0.3 * (bare(X) - before).norm()
+    assert 1e-3 < error < 0.3 * (bare(X) - before).norm()
+    adapt.resize_channels(channel, "0", 5)
+    assert (channel(X) - before).norm() < 1e-12
+
+
+def test_biases_that_nothing_can_hold_are_refused():
+    net = rank_four()
+    with pytest.raises(ValueError, match="keep 2, or say residual='mean'"):
+        adapt.resize_channels(net, "0", 1)
+    with pytest.raises(ValueError, match="residual must be one of channel, mean, got 'drop'"):
+        adapt.resize_channels(net, "0", 4, residual="drop")
+    net = rank_four(track_scale=True, after=nn.Conv2d(6, 3, 3, bias=False))
+    net(X)
+    with pytest.raises(ValueError, match=r"the next layer has no bias .*say residual='channel'"):
+        adapt.resize_channels(net, "0", 4, residual="mean")
+    assert net[0].out_channels == 6
+
+
+def test_momentum_follows_gathered_biases():
+    net = rank_four()
+    twin = copy.deepcopy(net)
+    optimizers = [torch.optim.SGD(n.parameters(), lr=0.05, momentum=0.9) for n in (net, twin)]
+    for n, optimizer in zip((net, twin), optimizers, strict=True):
+        (n(X) - 1).square().mean().backward()
+        optimizer.step()
+    # Dead kernels have moved: what is lost now is a gradient step, but no state is left behind.
+    adapt.resize_channels(net, "0", 5, optimizers[0])
+    momenta = [
+        optimizers[0].state[p]["momentum_buffer"] for p in net.parameters() if p.requires_grad
+    ]
+    assert [m.shape for m in momenta] == [p.shape for p in net.parameters() if p.requires_grad]
+    error = (net(X) - twin(X)).norm()
+    assert 0 < error < 0.1 * twin(X).norm()
 
 
 def test_momentum_follows_the_channels():

@@ -10,6 +10,8 @@ from isotropic.adapt.rotations import signed_svd
 from isotropic.adapt.starts import gradient_share, new_columns
 from isotropic.adapt.states import Carrier, require_known, require_owned, work_dtype
 
+RESIDUALS = ("channel", "mean")
+
 
 def diagonalise_channels(
     model: nn.Module, layer: str, optimizer: torch.optim.Optimizer | None = None
@@ -60,13 +62,15 @@ def resize_channels(
     channels: int,
     optimizer: torch.optim.Optimizer | None = None,
     generator: torch.Generator | None = None,
+    *,
+    residual: str = "channel",
 ) -> None:
     """Give a convolution another number of output channels, in place.
 
-    Growth is exact. Pruning takes the channels of smallest singular value; their biases go into
-    omega where the activation has one, and on average into the next bias: unlike in a perceptron
-    the scalar factor differs from place to place, so with a bias this is approximate even for a
-    singular value of zero.
+    Growth is exact. Pruning takes the channels of smallest singular value; its error is linear in
+    those values and zero where they are, as in a perceptron, if nothing else is lost: what the
+    pruned biases add to the next layer is their scalar factor, which differs from place to place,
+    and no bias can hold that. So it needs one channel.
 
     Parameters
     ----------
@@ -80,11 +84,21 @@ def resize_channels(
         SGD, Adam or AdamW; its state is carried along.
     generator : torch.Generator, optional
         Where the new outgoing kernels, .01 N(0, 1), come from.
+    residual : str
+        What becomes of pruned biases. "channel": the weakest channels turn among themselves until
+        one of them holds all their biases, and that one stays as one of the ``channels``. "mean":
+        their squares go into omega, exactly, and the rest on average into the next bias: all
+        ``channels`` are the strongest, and the function changes even at singular values of zero.
+        Without biases the two are the same.
 
     Raises
     ------
     TypeError, ValueError
         As :func:`diagonalise_channels`; also where pruned biases have nowhere to go.
+
+    Notes
+    -----
+    Adaptive-topology paper, App. D; the channel that holds the biases is ours.
 
     Examples
     --------
@@ -96,16 +110,29 @@ def resize_channels(
     """
     if channels < 1:
         raise ValueError(f"channels must be at least 1, got {channels}")
+    if residual not in RESIDUALS:
+        raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
     require_known(optimizer)
     require_owned(optimizer, model.parameters())
     link = find_link(model, layer)
     change = channels - link.conv.out_channels
     carrier = Carrier(optimizer)
-    mean = _mean_scale(link) if change < 0 else 0.0
+    biased = link.conv.bias is not None and bool((link.conv.bias != 0).any())
+    mean = 0.0
+    if change < 0 and biased:
+        if residual == "mean":
+            mean = _mean_scale(link)
+        elif channels == 1:
+            raise ValueError(
+                "one channel cannot hold the pruned biases and see its input as well: keep 2, or "
+                "say residual='mean'"
+            )
     _diagonalise(link, carrier)
     if change > 0:
         _grow(link, change, carrier, generator)
     elif change < 0:
+        if biased and residual == "channel":
+            _gather_biases(link, channels - 1, carrier)
         _prune(link, channels, mean, carrier)
     link.conv.out_channels = channels
     if isinstance(link.after, nn.Conv2d):
@@ -129,20 +156,43 @@ def _diagonalise(link: Link, carrier: Carrier) -> Tensor:
 
 
 def _mean_scale(link: Link) -> float:
-    """Return the mean scalar factor, wherever biases may have to be moved."""
-    if link.conv.bias is None or not bool((link.conv.bias != 0).any()):
-        return 0.0
+    """Return the mean scalar factor between the two layers."""
     activation = link.activation
     mean = None if activation is None else activation.mean_scale
     if mean is None:
         raise ValueError(
-            "pruned channels have biases, whose mean effect is not known: use one "
+            "the mean effect of the pruned biases is not known: use one "
             "RadialActivation(axis=1, track_scale=True) between the layers and run a forward in "
-            "training mode first"
+            "training mode first, or say residual='channel'"
         )
     if link.after.bias is None:
-        raise ValueError("pruned channels have biases and the next layer has none to take them")
+        raise ValueError(
+            "the next layer has no bias to take the mean effect of those that are pruned: say "
+            "residual='channel'"
+        )
     return mean
+
+
+def _gather_biases(link: Link, first: int, carrier: Carrier) -> None:
+    """Turn the channels from ``first`` on so that the bias of all but ``first`` is zero."""
+    conv = link.conv
+    assert conv.bias is not None
+    bias = conv.bias.detach().to(work_dtype(conv.bias))
+    size = torch.linalg.vector_norm(bias[first:])
+    # The reflection that takes the biases to the first axis, with the sign that does not cancel.
+    normal = bias[first:].clone()
+    normal[0] += torch.where(normal[0] < 0, -size, size)
+    length = torch.linalg.vector_norm(normal)
+    if float(length) > 0:
+        normal = normal / length
+    turn = torch.eye(len(bias), dtype=bias.dtype, device=bias.device)
+    turn[first:, first:] -= 2 * torch.outer(normal, normal)
+    carrier.rotate(conv, "weight", left=turn)
+    carrier.rotate(conv, "bias", left=turn)
+    carrier.rotate(link.after, "weight", right=turn.T)
+    with torch.no_grad():
+        # Zero in exact arithmetic; what rounding left would go into omega.
+        conv.bias[first + 1 :] = 0
 
 
 def _grow(link: Link, count: int, carrier: Carrier, generator: torch.Generator | None) -> None:
@@ -161,26 +211,22 @@ def _grow(link: Link, count: int, carrier: Carrier, generator: torch.Generator |
 
 
 def _prune(link: Link, channels: int, mean: float, carrier: Carrier) -> None:
+    """Keep the first channels, the strongest; move what biases did into omega and the next bias."""
     conv, after = link.conv, link.after
     width = conv.weight.shape[0]
-    rows = conv.weight.detach().flatten(1).norm(dim=1)
-    keep = torch.argsort(rows, stable=True, descending=True)[:channels].sort().values
-    gone = torch.ones(width, dtype=torch.bool, device=rows.device)
-    gone[keep] = False
-    outgoing = after.weight.detach().to(work_dtype(after.weight))
-    blocks = outgoing.reshape(len(outgoing), width, -1)
-    if conv.bias is not None:
-        bias = conv.bias.detach().to(outgoing)
-        activation = link.activation
-        if activation is not None and activation.omega_kind != "absent":
-            activation.set_omega(activation.omega + float(bias[gone].square().sum()))
-        carrier.keep(conv, "bias", 0, keep)
-        if after.bias is not None:
-            residual = blocks[:, gone].sum(-1) @ bias[gone]
-            carrier.assign(after, "bias", after.bias.detach().to(residual) + mean * residual)
-    carrier.keep(conv, "weight", 0, keep)
     per_channel = after.weight.shape[1] // width
-    columns = (
-        keep[:, None] * per_channel + torch.arange(per_channel, device=keep.device)
-    ).flatten()
+    keep = torch.arange(channels, device=conv.weight.device)
+    outgoing = after.weight.detach().to(work_dtype(after.weight))
+    gone = outgoing.reshape(len(outgoing), width, -1)[:, channels:].sum(-1)
+    if conv.bias is not None:
+        bias = conv.bias.detach().to(outgoing)[channels:]
+        activation = link.activation
+        if activation is not None and activation.omega_kind != "absent" and bool(bias.any()):
+            activation.set_omega(activation.omega + float(bias.square().sum()))
+        carrier.keep(conv, "bias", 0, keep)
+        if after.bias is not None and mean:
+            value = after.bias.detach().to(outgoing) + mean * (gone @ bias)
+            carrier.assign(after, "bias", value)
+    carrier.keep(conv, "weight", 0, keep)
+    columns = torch.arange(channels * per_channel, device=keep.device)
     carrier.keep(after, "weight", 1, columns)
