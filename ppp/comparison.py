@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppp.permutations import label_test, sign_test
-from ppp.ranks import adjust
+from ppp.ranks import adjust, p_value
 from ppp.shape import SECTORS, find_beams, sector_counts
 from ppp.statistics import NAMES
 from ppp.table import Table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ppp.result import PPPResult
 
 Array = NDArray[np.float64]
@@ -73,6 +75,10 @@ class Comparison:
     consistency : mapping group -> float or None
         Mean correlation of the beams (hits by sector of 22.5 degrees) between the networks of a
         group; None with fewer than two networks that have hits.
+    consistency_p : mapping group -> float or None
+        Whether that is more than frames turned at random give: Monte-Carlo p against the rotation
+        null, upper-sided; None where undefined, and then `consistency_note` says why.
+    consistency_note : mapping group -> str
     beams : mapping group -> (16,) int array
         Networks with a beam in each sector, sector 0 along the first vector of a plane.
     """
@@ -81,6 +87,8 @@ class Comparison:
     differences: tuple[Difference, ...]
     paired: bool
     consistency: Mapping[str, float | None]
+    consistency_p: Mapping[str, float | None]
+    consistency_note: Mapping[str, str]
     beams: Mapping[str, NDArray[np.int64]]
 
     @property
@@ -116,11 +124,28 @@ class Comparison:
             names = ", ".join(f"{d.statistic} (p = {d.p:.2g})" for d in apart)
             lines.append(f"{pair[0]} and {pair[1]} are fully separated by: {names or 'nothing'}.")
         for name, alike in self.consistency.items():
-            said = (
-                "undefined, because fewer than two have hits" if alike is None else f"{alike:.2f}"
-            )
+            p, note = self.consistency_p[name], self.consistency_note[name]
+            said = "undefined, because fewer than two have hits that differ by sector"
+            if alike is not None:
+                said = f"{alike:.2f} ({note or f'p = {p:.2g} against rotation'})"
             lines.append(f"Beams of {name} correlate between networks: {said}.")
         return "\n".join([*lines, "", str(self.table())])
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the groups beside each other, one dot a network, one panel a statistic.
+
+        Parameters
+        ----------
+        **options
+            Passed to `ppp.plot_comparison`: statistics, title.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from ppp.plot_networks import plot_comparison
+
+        return plot_comparison(self, **options)
 
 
 def compare(
@@ -158,6 +183,10 @@ def compare(
     PPP paper, Sec. 3: structure has to repeat across networks and be absent in the ablation.
     With R pairs no p falls below 2/2^R, whatever the effect; `least` says so.
 
+    That beams repeat is tested against the rotation null: draw b of every network makes one draw
+    of the group's mean correlation. This runs the null of results that have not run theirs, on
+    their tested rows.
+
     Examples
     --------
     >>> import ppp
@@ -184,9 +213,12 @@ def compare(
         for name in statistics
     ]
     sectors = {group: _sectors(results) for group, results in groups.items()}
+    tested = {group: _consistency_p(results) for group, results in groups.items()}
     return Comparison(
         values, _adjusted(differences), paired,
         {group: _consistency(each) for group, each in sectors.items()},
+        {group: p for group, (p, _) in tested.items()},
+        {group: note for group, (_, note) in tested.items()},
         {group: _beams(each) for group, each in sectors.items()},
     )  # fmt: skip
 
@@ -251,6 +283,22 @@ def _consistency(sectors: NDArray[np.int64]) -> float | None:
         return None
     correlation = np.corrcoef(varying)
     return float(correlation[np.triu_indices(len(varying), 1)].mean())
+
+
+def _consistency_p(results: Sequence[Any]) -> tuple[float | None, str]:
+    """Rank the networks' mean correlation among those of their rotations; say why not, if not."""
+    nulls = [result.nulls for result in results]
+    if any(each is None or each.kind != "rotation" for each in nulls):
+        return None, "no p, because not every network has a rotation null"
+    if any(each.observed_sectors.size == 0 for each in nulls):
+        return None, "no p, because the null did not count angles"
+    observed = _consistency(np.stack([each.observed_sectors for each in nulls]))
+    repeats = min(len(each.sectors) for each in nulls)
+    drawn = [_consistency(np.stack([each.sectors[b] for each in nulls])) for b in range(repeats)]
+    defined = [alike for alike in drawn if alike is not None]
+    if observed is None or not defined:
+        return None, "no p, because fewer than two networks have tested hits that differ by sector"
+    return p_value(observed, defined, "upper"), ""
 
 
 def _beams(sectors: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppp.ranks import min_p, p_value
-from ppp.shape import SHAPES
+from ppp.shape import SECTORS, SHAPES
 from ppp.statistics import HEADLINE, NAMES, Geometry, from_sums
 from ppp.tally import Tally
 
@@ -50,6 +50,10 @@ class Nulls:
         Number of draws at the end of each stage; one entry unless K grew.
     exact : bool
         Whether p is exact under the hypothesis the control states.
+    observed_sectors : (16,) int64 array
+        Hits of the tested rows by sector of 22.5 degrees; empty where angles were not counted.
+    sectors : (K, 16) int64 array
+        The same of each draw.
     tallies : list of Tally
         Full draws, for pictures; may be empty.
     """
@@ -66,6 +70,8 @@ class Nulls:
     inputs: int
     stages: tuple[int, ...]
     exact: bool = True
+    observed_sectors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    sectors: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, SECTORS), np.int64))
     tallies: list[Tally] = field(default_factory=list, repr=False)
 
     @property
@@ -174,6 +180,7 @@ class Nulls:
             "observed_sums": self.observed_sums, "sums": self.sums,
             "observed_shape": self.observed_shape, "shapes": self.shapes,
             "rows": self.rows, "inputs": self.inputs, "stages": self.stages, "exact": self.exact,
+            "observed_sectors": self.observed_sectors, "sectors": self.sectors,
         }  # fmt: skip
 
     @classmethod
@@ -191,6 +198,7 @@ class Nulls:
             stages=tuple(int(stage) for stage in state["stages"]),
             exact=bool(state["exact"]), observed_sums=observed_sums, sums=sums,
             observed_shape=observed_shape, shapes=shapes,
+            **{name: state[name] for name in ("observed_sectors", "sectors") if name in state},
         )  # fmt: skip
 
     def _pick(self, sums: Array, label: Hashable | None) -> Array:

@@ -19,7 +19,7 @@ from ppp.prepared import Prepared
 from ppp.preprocessing import EQUIVARIANT, Preprocessing
 from ppp.rule import Rule
 from ppp.scan import available_cores
-from ppp.shape import SHAPES, shape
+from ppp.shape import SHAPES, sector_counts, shape
 from ppp.statistics import Geometry
 from ppp.streams import ArrayBlocks
 from ppp.tally import MOMENTS, Tally
@@ -151,17 +151,18 @@ class _Counter:
             counter.append(Prepared.of(block))
         return counter.finish()
 
-    def sums(self, tally: Tally) -> tuple[Array, Array]:
-        """Moments by the observation's classes, and shape statistics."""
+    def sums(self, tally: Tally) -> tuple[Array, Array, NDArray[np.int64]]:
+        """Moments by the observation's classes, shape statistics, and hits by sector."""
         found = np.zeros((len(self.observation.classes), len(MOMENTS)))
         for at, label in enumerate(self.observation.classes):
             if label in tally.classes:
                 found[at] = tally.moments[tally.classes.index(label)]
         if not self.shaped:
-            return found, np.full(len(SHAPES), np.nan)
-        return found, np.array(list(shape(tally.angle, tally.pairs).values()))
+            return found, np.full(len(SHAPES), np.nan), np.empty(0, np.int64)
+        shapes = np.array(list(shape(tally.angle, tally.pairs).values()))
+        return found, shapes, sector_counts(tally.angle)
 
-    def one(self, index: int) -> tuple[Array, Array]:
+    def one(self, index: int) -> tuple[Array, Array, NDArray[np.int64]]:
         """Make and count draw number `index`."""
         rows, planes = self.draw(np.random.default_rng([self.seed, index]))
         return self.sums(self.count(self.change(rows), planes))
@@ -172,25 +173,26 @@ class _Counter:
 
     def run(self, repeats: int, limit: int | None, workers: int, progress: bool) -> Nulls:
         """Draw stage after stage and gather."""
-        observed, observed_shape = self.sums(self.observation)
-        drawn: list[tuple[Array, Array]] = []
+        observed, observed_shape, observed_sectors = self.sums(self.observation)
+        drawn: list[tuple[Array, Array, NDArray[np.int64]]] = []
         stages: tuple[int, ...] = ()
         while True:
             target = repeats if not stages else min(limit or 0, 10 * (stages[-1] + 1) - 1)
             drawn += self._stage(len(drawn), target, workers, progress)
             stages += (target,)
+            sums, shapes, sectors = (np.stack(each) for each in zip(*drawn, strict=True))
             nulls = Nulls(
                 self.kind, self.seed, Geometry.of(self.planes, self.rule),
-                self.observation.classes, observed, np.stack([sums for sums, _ in drawn]),
-                observed_shape, np.stack([found for _, found in drawn]),
+                self.observation.classes, observed, sums, observed_shape, shapes,
                 self.rows, int(self.observation.inputs.sum()), stages, self.kind in EXACT,
+                observed_sectors, sectors,
             )  # fmt: skip
             if limit is None or target >= limit or not nulls.unresolved():
                 return nulls
 
     def _stage(
         self, start: int, stop: int, workers: int, progress: bool
-    ) -> list[tuple[Array, Array]]:
+    ) -> list[tuple[Array, Array, NDArray[np.int64]]]:
         from tqdm import tqdm
 
         cost = describe_cost(self.kind, stop - start, self.rows, self.planes, self.seconds, workers)

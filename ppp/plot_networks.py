@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppp.plot_matrix import wrapped
-from ppp.plot_panels import FAINT, INK
+from ppp.plot_panels import FAINT, INK, decimal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -216,9 +216,22 @@ def plot_comparison(
     unit = "lines join networks of one seed;  " if comparison.paired else ""
     figure.suptitle(title or "Groups of networks, one dot a network", fontsize=13, color=INK)
     figure.supxlabel(
-        f"{unit}p: exact permutation test over networks;  dotted: isotropy", fontsize=8, color=FAINT
-    )
+        f"{unit}p: exact permutation test over networks;  dotted: isotropy\n{_alike(comparison)}",
+        fontsize=8, color=FAINT, linespacing=1.5,
+    )  # fmt: skip
     return figure
+
+
+def _alike(comparison: Comparison) -> str:
+    """Say how alike the beams of each group are, and whether rotations are as alike."""
+    parts = []
+    for group, alike in comparison.consistency.items():
+        p = comparison.consistency_p[group]
+        tested = "" if p is None else f" (p {decimal(p)})"
+        parts.append(
+            f"{group} {'undefined' if alike is None else decimal(round(alike, 2))}{tested}"
+        )
+    return f"beams correlate between networks (p against rotation): {',  '.join(parts)}"
 
 
 def _dots(ax: Axes, comparison: Comparison, statistic: str) -> None:

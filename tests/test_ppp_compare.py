@@ -12,7 +12,7 @@ from scipy import stats
 
 import ppp
 from ppp import comparison, families, permutations, plane_table, sweeping
-from ppp.frame import Frame
+from ppp.frame import Frame, haar_rotation
 from ppp.statistics import NAMES, Statistic
 from ppp.untrained import untrained_copy
 
@@ -86,11 +86,20 @@ def test_aligned_networks_are_told_from_isotropic_ones():
     assert by_name["kappa"].separated
     assert by_name["kappa"].p == pytest.approx(2 / math.comb(10, 5))
     assert found.consistency["tanh"] > 0.8
+    assert found.consistency_p["tanh"] == 1 / 20  # the least that 19 rotations can give
+    assert found.consistency_p["isotropic"] > 0.1
     # Planted along the positive vectors: beams at 0 and 90 degrees only.
     assert found.beams["tanh"].tolist() == [5, 0, 0, 0, 5] + [0] * 11
     assert found.beams["isotropic"].sum() < 5
     assert "5 × tanh, 5 × isotropic" in found.summary()
     assert "unpaired" in found.summary()
+    assert "Beams of tanh correlate between networks" in found.summary()
+    assert "(p = 0.05 against rotation)" in found.summary()
+    figure = found.plot(statistics=["kappa", "a4"])
+    assert len(figure.axes) == 2
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [len(line.get_ydata()) for line in dots] == [5, 5]
+    assert "p .05" in figure.get_supxlabel()
     paired = ppp.compare(groups, paired=True)
     assert paired.differences[0].p == paired.differences[0].least == 2 / 32
     assert found.values["kappa"]["tanh"].shape == (5,)
@@ -117,6 +126,41 @@ def test_networks_without_hits_are_said_not_hidden():
     assert found["a4"].note == "undefined, because 3 of 3 networks of tanh have no hits"
     assert found["log_q"].separated  # none ranks below some
     assert found["kappa"].separated
+
+
+def test_the_p_of_consistency_is_the_rank_among_rotations():
+    nets = [network(seed, False, n=6, rows=300) for seed in range(3)]
+    p = comparison._consistency_p(nets)[0]
+    seen = [np.corrcoef([net.nulls.observed_sectors for net in nets])]
+    seen += [np.corrcoef([net.nulls.sectors[b] for net in nets]) for b in range(19)]
+    alike = [each[np.triu_indices(3, 1)].mean() for each in seen]
+    assert p == pytest.approx(np.mean(np.array(alike) >= alike[0]))
+
+
+def test_beams_of_unaligned_networks_are_called_consistent_no_more_often_than_asked():
+    # Sparse but turned at random, each network for itself: what rotation takes for true.
+    rejected = 0
+    for run in range(40):
+        nets = []
+        for net in range(3):
+            rng = np.random.default_rng([run, net])
+            x = rng.laplace(size=(150, 6)) @ haar_rotation(6, rng)
+            nets.append(ppp.project(x, null_repeats=9, workers=1))
+        rejected += comparison._consistency_p(nets)[0] <= 0.1
+    assert stats.binomtest(rejected, 40, 0.1, "greater").pvalue > 1e-3
+
+
+def test_consistency_without_hits_or_rotations_says_why():
+    rng = np.random.default_rng(5)
+    empty = [ppp.project(np.sign(rng.standard_normal((90, 24))), null_repeats=3) for _ in range(2)]
+    free = [ppp.project(rng.laplace(size=(200, 24)), null=None) for _ in range(2)]
+    found = ppp.compare({"signs": empty, "free": free})
+    assert found.consistency["signs"] is None
+    assert found.consistency_p == {"signs": None, "free": None}
+    assert "fewer than two networks have tested hits" in found.consistency_note["signs"]
+    assert "(no p, because not every network has a rotation null)" in found.summary()
+    assert "signs correlate between networks: undefined, because fewer than" in found.summary()
+    assert "nan" not in found.summary().lower()
 
 
 @pytest.mark.parametrize(
