@@ -13,6 +13,7 @@ from torch import nn
 
 from hooks.errors import CaptureError, listed
 from hooks.indexing import IndexedItem
+from hooks.schema import OWN_FIELDS
 from hooks.structure import leaves, map_tensors
 
 #: Names under which a dict batch is searched for labels.
@@ -105,6 +106,12 @@ class Reader:
         self.inputs = inputs
         self.labels = labels
         self.fields = dict(fields or {})
+        for name in self.fields:
+            if name in OWN_FIELDS or not name or "/" in name or set(name) == {"."}:
+                raise CaptureError(
+                    f"a field must have a name of its own without '/', got {name!r}: "
+                    f"{', '.join(OWN_FIELDS)} are the store's"
+                )
         self.parameters = _parameters(model)
 
     def read(self, given: Any, number: int) -> Batch:

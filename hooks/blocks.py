@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ import torch
 BLOCK_ROWS = 2048
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
     """Rows of one layer, cut at input boundaries.
 
     Parameters
@@ -24,6 +26,13 @@ class Block(NamedTuple):
         Token index, or y and x, where an input gives several rows.
     label : (R,) array or None
         The input's label, repeated for each of its rows.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> block = Block(torch.zeros(2, 3), np.zeros(2, np.int64))
+    >>> len(dataclasses.replace(block, label=np.ones(2)))
+    2
     """
 
     rows: torch.Tensor

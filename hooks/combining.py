@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hooks.blocks import Block
-from hooks.creating import create, set_flags
+from hooks.creating import create, mark_complete, set_flags
 from hooks.errors import StoreError
 from hooks.files import sync_folder
 from hooks.idsets import IdSet, first_of_each
@@ -211,7 +211,9 @@ def combine(found: Sequence[Source], target: Path, complete: bool = True) -> Non
         segment.commit()
     finally:
         segment.close()
-    set_flags(draft, complete=int(complete), shards=1)
+    set_flags(draft, shards=1)
+    if complete:
+        mark_complete(draft)
     os.replace(draft, target)
     sync_folder(target.parent)
 

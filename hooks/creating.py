@@ -6,7 +6,7 @@ It is made under another name, synced and renamed: it appears whole or not at al
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import h5py
 import numpy as np
 import xxhash
 
+from hooks.attributes import write_attributes
 from hooks.files import failing_disk, open_h5, sync_folder, sync_path
 from hooks.schema import (
     CHECKSUM,
     FORMAT,
+    SAMPLE_CHECKSUM,
     VERSION,
     FilePlan,
     Key,
@@ -28,6 +30,8 @@ from hooks.schema import (
     layer_path,
     stored_dtype,
 )
+from hooks.sealing import seal_of
+from hooks.shardfile import read_shard
 
 _ALIGNMENT = 4096
 
@@ -85,11 +89,13 @@ def create(path: Path, plan: FilePlan) -> None:
         _root(file, plan)
         for name, attrs in plan.snapshots.items():
             group = file.create_group(f"/snapshots/{escape(name)}", track_order=False)
-            _attributes(group, {"snapshot": name, **attrs})
+            write_attributes(group, {"snapshot": name, **attrs})
         for key, (spec, room) in plan.layers.items():
             _layer(file, key, spec, room)
         samples = file.create_group("/samples")
-        for name, dtype in {"id": np.dtype("<i8"), **plan.fields}.items():
+        write_attributes(samples, {"checksum": SAMPLE_CHECKSUM})
+        own = {"id": np.dtype("<i8"), "checksum": np.dtype("<u8")}
+        for name, dtype in {**plan.fields, **own}.items():
             _dataset(samples, name, (plan.samples,), dtype)
         _dataset(samples, "committed", (), np.dtype("<i8"))
     sync_path(fresh)
@@ -98,7 +104,7 @@ def create(path: Path, plan: FilePlan) -> None:
 
 
 def _root(file: h5py.File, plan: FilePlan) -> None:
-    _attributes(
+    write_attributes(
         file,
         {
             "format": FORMAT,
@@ -109,20 +115,16 @@ def _root(file: h5py.File, plan: FilePlan) -> None:
             "shards": np.int64(plan.shards),
             "writers": np.int64(plan.writers),
             "complete": np.int8(plan.complete),
+            "seal": np.uint64(0),
             "provenance": plan.provenance,
             "fingerprint": fingerprint_digest(spec.fingerprint for spec, _ in plan.layers.values()),
         },
     )
 
 
-def _attributes(where: h5py.Group, attrs: Mapping[str, Any]) -> None:
-    for name, value in attrs.items():
-        where.attrs[name] = value
-
-
 def _layer(file: h5py.File, key: Key, spec: LayerSpec, room: Room) -> None:
     group = file.create_group(layer_path(key))
-    _attributes(
+    write_attributes(
         group,
         {
             "layer": spec.name,
@@ -164,10 +166,25 @@ def set_flags(path: Path, **flags: int) -> None:
     ----------
     path : Path
     **flags : int
-        ``complete``, ``shard``, ``shards``.
+        ``complete``, ``seal``, ``shard``, ``shards``; one that an older file has no place for is
+        left out.
     """
     with failing_disk(path), open_h5(path, "r+") as file:
         for name, value in flags.items():
+            if name not in file.attrs:
+                continue
             attribute = h5py.h5a.open(file.id, name.encode())
             attribute.write(np.asarray(value, attribute.dtype))
     sync_path(path)
+
+
+def mark_complete(path: Path) -> None:
+    """Mark a file as finished, and seal what it says of itself.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    # the seal first, alone: a crash in between leaves a file that is not finished
+    set_flags(path, seal=seal_of(read_shard(path)))
+    set_flags(path, complete=1)

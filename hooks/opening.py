@@ -91,7 +91,7 @@ def check_complete(path: Path, shards: list[ShardFile]) -> None:
         rows = sum(layer.committed for shard in shards for layer in shard.layers.values())
         raise IncompleteStoreError(
             f"the capture of {path} did not end cleanly; {rows} rows in {len(shards)} file(s) were "
-            "committed: open it with incomplete=True, or `ppp-store recover`"
+            "committed: open it with incomplete=True, or go on with the capture, resume=True"
         )
     have = sorted(shard.shard for shard in shards)
     if have != list(range(wanted)):

@@ -22,7 +22,16 @@ from hooks.fingerprints import batch_digest, compare, describe_data, is_shuffled
 from hooks.jobs import Done, Job
 from hooks.opening import partial_of
 from hooks.resuming import Earlier
-from hooks.settling import clear, discard, is_folder, prefix_of, settle, settle_shares
+from hooks.settling import (
+    clear,
+    discard,
+    is_folder,
+    is_recovered,
+    prefix_of,
+    settle,
+    settle_shares,
+    take_back,
+)
 from hooks.shares import meet, share_of, shared_id
 from hooks.streaming import prepare
 from hooks.writer import Shelf, SnapshotWriter, mark_ended, plain_attributes
@@ -43,8 +52,8 @@ class Recorder:
     overwrite : bool
         Replace a store, and discard an unfinished capture, of that name.
     resume : bool
-        Go on with an unfinished capture: inputs that are there are left out, and the store
-        becomes the one that an uninterrupted capture would have given.
+        Go on with an unfinished capture, or with a recovered store: inputs that are there are left
+        out, and the store becomes the one that an uninterrupted capture would have given.
     share : (int, int), optional
         Which of how many processes this is, each with its own inputs, writing one
         ``NAME.store``. Under `torch.distributed` it is the rank and the world's size by itself.
@@ -105,14 +114,18 @@ class Recorder:
         self._exit = ExitStack()
 
     def __enter__(self) -> Recorder:
-        if self.path.exists() and not self.overwrite:
+        shelf = self._shelf
+        there = self.path.exists() and not self.overwrite
+        again = there and self.resume and self.share[1] == 1 and is_recovered(self.path)
+        if there and not again:
             raise StoreError(
                 f"{self.path} exists: choose another path, or overwrite=True to replace it"
             )
-        shelf = self._shelf
         shelf.folder.mkdir(exist_ok=True)
         self._exit.enter_context(locked(shelf.folder / f"{shelf.prefix}.lock"))
         try:
+            if again:
+                take_back(self.path, shelf.folder)
             self._take_over()
         except BaseException:
             self._exit.close()

@@ -10,6 +10,7 @@ from typing import Any
 from hooks.errors import StoreError
 from hooks.idsets import IdSet
 from hooks.jobs import Done
+from hooks.sealing import check_samples
 from hooks.shardfile import ShardFile, read_shard
 
 
@@ -23,6 +24,8 @@ class Earlier:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._shards = [read_shard(path) for path in files]
+        for shard in self._shards:
+            check_samples(shard)
 
     @property
     def store_id(self) -> str | None:

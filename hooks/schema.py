@@ -14,6 +14,9 @@ from hooks.errors import StoreError
 FORMAT = "privileged-planes/activations"
 VERSION = 1
 CHECKSUM = "xxh3-64 of the block's rows, samples and positions"
+SAMPLE_CHECKSUM = "xxh3-64 of the input's id and of its fields in the order of their names"
+#: What /samples holds beside the fields that the user names.
+OWN_FIELDS = ("id", "committed", "checksum")
 _STORED = {
     torch.float16: "<f2",
     torch.bfloat16: "<u2",

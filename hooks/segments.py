@@ -18,6 +18,7 @@ import xxhash
 from hooks.blocks import Block
 from hooks.files import open_h5, sync, write_at
 from hooks.schema import FilePlan, Key, layer_path, to_numpy
+from hooks.sealing import sample_digests
 
 
 def checksum(*arrays: np.ndarray | None) -> np.uint64:
@@ -130,9 +131,12 @@ class Segment:
         ids : (B,) int64 array
         fields : mapping of str to (B,) array
         """
-        for name, values in {"id": ids, **fields}.items():
-            dtype = np.dtype("<i8") if name == "id" else self.plan.fields[name]
-            self._write(f"/samples/{name}", np.ascontiguousarray(values, dtype), self.samples)
+        stored = {
+            name: np.ascontiguousarray(fields[name], d) for name, d in self.plan.fields.items()
+        }
+        own = {"id": np.ascontiguousarray(ids, "<i8"), "checksum": sample_digests(ids, stored)}
+        for name, values in {**stored, **own}.items():
+            self._write(f"/samples/{name}", values, self.samples)
         self.samples += len(ids)
 
     def commit(self) -> None:

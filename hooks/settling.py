@@ -106,6 +106,55 @@ def settle_shares(folder: Path, target: Path, shares: int) -> bool:
         return True
 
 
+def is_recovered(target: Path) -> bool:
+    """Return whether what is at a store's name did not end cleanly: what `recover` keeps.
+
+    Parameters
+    ----------
+    target : Path
+
+    Returns
+    -------
+    bool
+        Also for the empty folder that a crash in `take_back` leaves.
+
+    Raises
+    ------
+    StoreError
+        If it is no store, or damaged.
+    """
+    if target.is_dir() and not any(target.glob("*.h5")):
+        return partial_of(target).exists()
+    return not ActivationStore(target, incomplete=True).complete
+
+
+def take_back(target: Path, folder: Path) -> None:
+    """Make a recovered store an unfinished capture again, so that it can be gone on with.
+
+    Parameters
+    ----------
+    target : Path
+    folder : Path
+        The partial one, which is there and locked.
+
+    Raises
+    ------
+    StoreError
+        If another capture has been begun meanwhile.
+    """
+    files = [target] if target.is_file() else sorted(target.glob("*.h5"))
+    if files and any(folder.glob("*.h5")):
+        raise StoreError(
+            f"{target} and {folder} both hold part of a capture: move one of them away"
+        )
+    for number, path in enumerate(files):
+        os.replace(path, folder / f"{prefix_of(0)}-{number:06d}.h5")
+    if target.is_dir():
+        target.rmdir()
+    sync_folder(folder)
+    sync_folder(target.parent)
+
+
 def prefix_of(share: int) -> str:
     """Return how the names of a process's files begin.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,14 @@ from typing import Any
 import h5py
 import numpy as np
 
+from hooks.attributes import json_object, named, read_attributes, whole_number
 from hooks.errors import StoreError
 from hooks.files import open_h5
 from hooks.schema import FORMAT, VERSION, Key, LayerSpec, layer_path, stored_dtype, unescape
+from hooks.sealing import check_seal
 
 #: The most that any filter of HDF5 can have compressed: more is a bomb.
 _MOST_COMPRESSION = 1100
-_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class StoredArray:
         mapped = self.map()
         if mapped is not None:
             return mapped[start:stop]
-        with open_h5(self.path, "r") as file, _named(self.path, self.name):
+        with open_h5(self.path, "r") as file, named(self.path, self.name):
             return np.asarray(file[self.name][start:stop])
 
 
@@ -128,6 +127,12 @@ class ShardFile:
     fields : dict of str to (S,) array
     tight : bool
         Whether the file has no more room than what it holds.
+    seal : int
+        Digest of what the file said of itself when it was finished; 0 without one.
+    raw_fields : dict of str to (S,) array
+        The fields as they are stored: texts as UTF-8.
+    digests : (S,) uint64 array or None
+        Of each input's id and fields.
     """
 
     path: Path
@@ -142,19 +147,9 @@ class ShardFile:
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     fields: dict[str, np.ndarray] = field(default_factory=dict)
     tight: bool = True
-
-
-@contextmanager
-def _named(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a damaged file makes h5py raise into an error that names file and dataset."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except _DAMAGE as problem:
-        raise StoreError(f"{path}: {what} cannot be read ({problem}): the file is damaged") from (
-            problem
-        )
+    seal: int = 0
+    raw_fields: dict[str, np.ndarray] = field(default_factory=dict)
+    digests: np.ndarray | None = None
 
 
 def read_shard(path: Path) -> ShardFile:
@@ -173,29 +168,30 @@ def read_shard(path: Path) -> ShardFile:
     StoreError
         If it is not a store, is of a newer version, or something in it is not as it must be.
     """
-    with open_h5(path, "r") as file, _named(path, "/"):
+    with open_h5(path, "r") as file, named(path, "/"):
         shard = _root(file, path)
         size = path.stat().st_size
         for name, group in _groups(file, "snapshots", path):
             key = unescape(name)
-            shard.snapshots[key] = _attributes(group, path, f"/snapshots/{name}")
+            shard.snapshots[key] = read_attributes(group, path, f"/snapshots/{name}")
             shard.snapshots[key].pop("snapshot", None)
             for layer, inner in _groups(group, "layers", path):
                 _add(shard, (key, unescape(layer)), inner, size)
         for layer, inner in _groups(file, "layers", path):
             _add(shard, (None, unescape(layer)), inner, size)
         _samples(shard, file, size)
+    check_seal(shard)
     return shard
 
 
 def _root(file: h5py.File, path: Path) -> ShardFile:
-    attrs = _attributes(file, path, "/")
+    attrs = read_attributes(file, path, "/")
     if attrs.get("format") != FORMAT:
         raise StoreError(
             f"{path} is HDF5 but not an activation store: its format is "
             f"{str(attrs.get('format'))[:80]!r}, not {FORMAT!r}"
         )
-    number = _integer(attrs, "version", path)
+    number = whole_number(attrs, "version", path)
     if not 1 <= number <= VERSION:
         raise StoreError(
             f"{path} has version {number}, this package reads up to {VERSION}: it was written by "
@@ -204,45 +200,13 @@ def _root(file: h5py.File, path: Path) -> ShardFile:
     return ShardFile(
         path,
         str(attrs.get("store", "")),
-        _integer(attrs, "shard", path),
-        _integer(attrs, "shards", path),
-        bool(_integer(attrs, "complete", path)),
-        _json(attrs, "provenance", path),
+        whole_number(attrs, "shard", path),
+        whole_number(attrs, "shards", path),
+        bool(whole_number(attrs, "complete", path)),
+        json_object(attrs, "provenance", path),
         str(attrs.get("fingerprint", "")),
+        seal=whole_number({"seal": 0, **attrs}, "seal", path),
     )
-
-
-def _attributes(where: h5py.Group, path: Path, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with _named(path, f"attributes of {name}"):
-        for key in where.attrs:
-            identity = h5py.h5a.open(where.id, key.encode())
-            if np.prod(identity.shape, dtype=float) > 65536:
-                raise StoreError(f"{path}: attribute {key!r} of {name} has shape {identity.shape}")
-            value = where.attrs[key]
-            if isinstance(value, bytes):
-                value = value.decode(errors="replace")
-            elif isinstance(value, np.generic):
-                value = value.item()
-            found[key] = value
-    return found
-
-
-def _integer(attrs: dict[str, Any], name: str, path: Path) -> int:
-    value = attrs.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise StoreError(f"{path}: attribute {name!r} must be a whole number, got {value!r:.80}")
-    return value
-
-
-def _json(attrs: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(attrs.get(name, "{}"))
-    except (ValueError, TypeError, RecursionError) as problem:
-        raise StoreError(f"{path}: attribute {name!r} is not JSON ({problem})") from problem
-    if not isinstance(value, dict):
-        raise StoreError(f"{path}: attribute {name!r} must be a JSON object, got {value!r:.80}")
-    return value
 
 
 def _groups(above: h5py.Group, name: str, path: Path) -> Iterator[tuple[str, h5py.Group]]:
@@ -262,7 +226,7 @@ def _order(group: h5py.Group) -> int:
 
 def _member(above: h5py.Group, name: str, path: Path, kind: type) -> Any:
     where = f"{above.name.rstrip('/')}/{name}"
-    with _named(path, where):
+    with named(path, where):
         if not isinstance(above.get(name, getlink=True), h5py.HardLink):
             raise StoreError(f"{path}: {where} is a link that leads elsewhere: it is not followed")
         item = above[name]
@@ -277,7 +241,7 @@ def _array(
     """Check that a dataset is what it must be and lies whole inside its file."""
     item = _member(group, name, path, h5py.Dataset)
     where = f"{group.name.rstrip('/')}/{name}"
-    with _named(path, where):
+    with named(path, where):
         dtype, shape = item.dtype, item.shape
         if shape is None or dtype.kind not in kinds or dtype.hasobject or len(shape) != ndim:
             raise StoreError(
@@ -301,13 +265,13 @@ def _array(
 
 def _scalar(group: h5py.Group, name: str, path: Path, size: int) -> int:
     array = _array(group, name, path, size, "i", 0)
-    with _named(path, array.name):
+    with named(path, array.name):
         return int(group[name][()])
 
 
 def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
     path, where = shard.path, layer_path(key)
-    attrs = _attributes(group, path, where)
+    attrs = read_attributes(group, path, where)
     for name in ("layer", "module_type", "rule", "source_dtype", "dtype", "columns", "fingerprint"):
         if not isinstance(attrs.get(name), str):
             raise StoreError(f"{path}: {where} has no attribute {name!r}")
@@ -372,22 +336,28 @@ def _samples(shard: ShardFile, file: h5py.File, size: int) -> None:
         raise StoreError(f"{path}: /samples is missing")
     group = _member(file, "samples", path, h5py.Group)
     count = _scalar(group, "committed", path, size)
+    marked = "checksum" in read_attributes(group, path, "/samples")
     for name in group:
         if name == "committed":
             continue
-        array = _array(group, name, path, size, "i" if name == "id" else "ifS", 1)
+        kinds = {"id": "i", "checksum": "u"}.get(name, "ifS") if marked or name == "id" else "ifS"
+        array = _array(group, name, path, size, kinds, 1)
         if not 0 <= count <= array.shape[0]:
             raise StoreError(
                 f"{path}: {array.name} has {array.shape[0]} entries for {count} inputs"
             )
-        values = array.read(0, count)
-        if values.dtype.kind == "S":
-            with _named(path, array.name):
-                values = np.char.decode(values, "utf-8")
+        values = np.array(array.read(0, count))
         if name == "id":
             shard.samples = values.astype(np.int64)
             shard.tight = count == array.shape[0] and all(x.tight for x in shard.layers.values())
+        elif name == "checksum" and marked:
+            shard.digests = values.astype(np.uint64)
         else:
-            shard.fields[name] = np.array(values)
+            shard.raw_fields[name] = values
+            with named(path, array.name):
+                text = values.dtype.kind == "S"
+                shard.fields[name] = np.char.decode(values, "utf-8") if text else values
     if "id" not in group:
         raise StoreError(f"{path}: /samples/id is missing")
+    if marked and shard.digests is None:
+        raise StoreError(f"{path}: /samples/checksum is missing")

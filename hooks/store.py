@@ -11,6 +11,7 @@ import numpy as np
 
 from hooks.errors import LayerNotFoundError, StoreError, listed
 from hooks.opening import check_complete, open_shards
+from hooks.sealing import check_samples
 from hooks.shardfile import StoredLayer
 from hooks.storelayer import StoreLayer
 
@@ -24,7 +25,7 @@ class ActivationStore:
     incomplete : bool
         Open a store whose capture did not end cleanly and read what was committed.
     check : bool
-        Compare each block with its checksum when it is read.
+        Compare each block, and the inputs with their fields, with their checksums when read.
 
     Raises
     ------
@@ -132,6 +133,9 @@ class ActivationStore:
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        if self.check:
+            for shard in self._shards:
+                check_samples(shard)
         shards = [shard for shard in self._shards if len(shard.samples)] or self._shards[:1]
         ids = np.concatenate([shard.samples for shard in shards])
         ids, first = np.unique(ids, return_index=True)

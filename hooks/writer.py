@@ -14,8 +14,8 @@ import numpy as np
 
 from hooks.blocks import BLOCK_ROWS, Block
 from hooks.combining import field_dtype
-from hooks.creating import create, set_flags
-from hooks.errors import StoreError
+from hooks.creating import create, mark_complete
+from hooks.errors import CaptureError, StoreError
 from hooks.estimates import expected_inputs, loose_room, room_for, row_bytes
 from hooks.files import free_bytes
 from hooks.jobs import Job, Part, Step
@@ -26,6 +26,7 @@ from hooks.segments import Segment
 COMMIT_SECONDS = 2.0
 #: Room, in bytes a layer, of a file where the loader has no length.
 FIRST_ROOM = 64 << 20
+_KINDS = {"i": "whole numbers", "f": "numbers", "S": "texts"}
 
 
 @dataclass
@@ -93,6 +94,7 @@ class SnapshotWriter:
         self._first: dict[str, Part] = {}
         self._expected: tuple[int | None, bool] = (None, False)
         self._segment: Segment | None = None
+        self._kinds: dict[str, str] | None = None
         self._committed_at = time.monotonic()
 
     def __enter__(self) -> SnapshotWriter:
@@ -128,11 +130,23 @@ class SnapshotWriter:
             name: np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
             for name, values in step.fields.items()
         }
+        self._check_fields(fields)
         if self._segment is None or not self._segment.has_sample_room(len(step.ids), fields):
             types = {name: field_dtype(values, spare=2) for name, values in fields.items()}
             self._begin(types, len(step.ids), {})
         self._open.put_samples(step.ids, fields)
         self._inputs += len(step.ids)
+
+    def _check_fields(self, fields: Mapping[str, np.ndarray]) -> None:
+        """Refuse fields that change: numbers must not be cut to an earlier batch's type."""
+        kinds = {name: _KINDS[values.dtype.kind] for name, values in sorted(fields.items())}
+        if self._kinds is None:
+            self._kinds = kinds
+        if kinds != self._kinds:
+            raise CaptureError(
+                f"every batch must give the same fields, each of one type, got {self._kinds} and "
+                f"then {kinds}: convert them with labels= or fields="
+            )
 
     def put(self, layer: str, block: Block) -> None:
         """Write one block.
@@ -242,7 +256,7 @@ def mark_ended(files: list[Path]) -> None:
     files : list of Path
     """
     for path in files:
-        set_flags(path, complete=1)
+        mark_complete(path)
 
 
 def plain_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
