@@ -134,8 +134,10 @@ def test_mean_scales_start_afresh_after_a_call():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": 0.0}, "threshold must be above 0, got 0.0"),
-        ({"threshold": float("nan")}, "threshold must be above 0"),
+        ({"threshold": 0.0}, "threshold must be a number above 0, got 0.0"),
+        ({"threshold": float("nan")}, "threshold must be a number above 0"),
+        ({"threshold": "low"}, "threshold must be a number above 0, got 'low'"),
+        ({"layers": []}, "layers must name at least one"),
         ({"scaffold": 0}, "scaffold must be at least 1, got 0"),
         ({"schedule": 0}, "schedule must be at least 1"),
         ({"count": "all"}, "count must be one of neurons, singular-values"),
@@ -150,6 +152,21 @@ def test_settings_that_cannot_work(options, message):
         adapt.NeuroAdapter(orthogonal([6, 5, 3]), **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scaffold": 2.5}, "scaffold must be a whole number, got 2.5"),
+        ({"schedule": "often"}, "schedule must be a whole number, a collection .* got 'often'"),
+        ({"schedule": 2.5}, "schedule must be a whole number"),
+        ({"schedule": [1, 2.5]}, "a call of the schedule must be a whole number, got 2.5"),
+        ({"layers": ["layers.0"]}, "layer must be a whole number, got 'layers.0'"),
+    ],
+)
+def test_settings_of_another_kind(options, message):
+    with pytest.raises(TypeError, match=message):
+        adapt.NeuroAdapter(orthogonal([6, 5, 3]), **options)
+
+
 def test_networks_and_optimisers_that_cannot_work():
     with pytest.raises(ValueError, match="each neuron by itself"):
         adapt.NeuroAdapter(isotropic.MLP([3, 4, 2], activation="relu"))
@@ -159,3 +176,25 @@ def test_networks_and_optimisers_that_cannot_work():
     normed = isotropic.MLP([3, 4, 2], normaliser=lambda n: torch.nn.BatchNorm1d(n, affine=False))
     with pytest.raises(ValueError, match="no variance to divide by"):
         adapt.NeuroAdapter(normed)
+    with pytest.raises(ValueError, match="a network with 1 affine layers has none"):
+        adapt.NeuroAdapter(isotropic.MLP([3, 2]))
+
+
+def test_a_diverged_network_is_refused():
+    net = orthogonal([6, 5, 3])
+    with torch.no_grad():
+        net.layers[0].weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"must be finite, .* training diverged before"):
+        adapt.NeuroAdapter(net).step()
+
+
+@pytest.mark.parametrize("threshold", [1e-9, 1e9])
+def test_extreme_thresholds(threshold):
+    net = orthogonal([6, 5, 4, 3])
+    adapter = adapt.NeuroAdapter(net, threshold=threshold, scaffold=1)
+    for _ in range(3):
+        adapter.step()
+    # Nothing is scaffold but neurons whose rows are zero; or everything is. The first hidden
+    # layer's new neuron feeds the second's, which is scaffold no more: one further there.
+    assert net.widths == ([6, 6, 6, 3] if threshold < 1 else [6, 1, 1, 3])
+    assert not any(event.change for event in adapter.step())

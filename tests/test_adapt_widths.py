@@ -268,6 +268,11 @@ def test_zero_start_is_a_fixed_point_and_each_way_out_leaves_it():
         ),
         (lambda n: adapt.grow(n, 0, 1, biases=torch.ones(2)), r"biases must have shape \(1,\)"),
         (lambda n: adapt.grow(n, 0, 1, columns=torch.ones(2, 2)), r"columns must have shape"),
+        (
+            lambda n: adapt.grow(n, 0, 1, columns=torch.full((3, 1), math.nan)),
+            "columns must be finite",
+        ),
+        (lambda n: adapt.grow(n, 0, 1, biases=torch.tensor([math.inf])), "biases must be finite"),
     ],
 )
 def test_bad_input(call, message):
@@ -276,9 +281,31 @@ def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(net)
     assert net.widths == [5, 4, 3]
-    if "importance" not in message:
-        for key, value in net.state_dict().items():
-            assert torch.equal(value, state[key])
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, state[key])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: adapt.resize(n, 0, 3.0),
+        lambda n: adapt.grow(n, 0, 1.5),
+        lambda n: adapt.prune(n, 0, [1.5]),
+        lambda n: adapt.resize(n, 0.0, 3),
+    ],
+)
+def test_numbers_that_are_not_whole(call):
+    with pytest.raises(TypeError, match="must be a whole number, got"):
+        call(filled([5, 4, 3]))
+
+
+def test_neurons_may_come_as_a_tensor():
+    net, twin = filled([5, 4, 3]), filled([5, 4, 3])
+    for each in (net, twin):
+        each.measure(torch.zeros(2, 5, dtype=D))
+    adapt.prune(net, 0, torch.tensor([1, 3]))
+    adapt.prune(twin, 0, [3, 1])
+    assert torch.equal(net.layers[0].weight, twin.layers[0].weight)
 
 
 def test_growth_by_bias_without_psi_is_refused():

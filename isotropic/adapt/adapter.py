@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_isotropic, require_layer
+from isotropic.adapt.checks import require_isotropic, require_layer, whole
 from isotropic.adapt.importance import COUNTS, IMPORTANCES, importances, scaffold_count
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import BIASES, COLUMNS
@@ -121,10 +123,6 @@ class NeuroAdapter:
         generator: torch.Generator | None = None,
     ) -> None:
         self.model = require_isotropic(model, optimiser)
-        if not threshold > 0:
-            raise ValueError(f"threshold must be above 0, got {threshold}")
-        if scaffold < 1:
-            raise ValueError(f"scaffold must be at least 1, got {scaffold}")
         for name, given, known in (
             ("importance", importance, IMPORTANCES),
             ("count", count, COUNTS),
@@ -133,15 +131,17 @@ class NeuroAdapter:
         ):
             if given not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}")
-        chosen = range(self.model.depth - 1) if layers is None else layers
+        chosen = range(max(1, self.model.depth - 1)) if layers is None else layers
         indices = {require_layer(self.model, layer) for layer in chosen}
+        if not indices:
+            raise ValueError("layers must name at least one affine layer, got none")
         for layer in indices:
             for change in (1, -1):
                 require_resizable(self.model, layer, change)
         self.layers = tuple(sorted(indices, reverse=True))
         self.optimiser = optimiser
-        self.threshold = threshold
-        self.scaffold = scaffold
+        self.threshold = _positive("threshold", threshold)
+        self.scaffold = whole("scaffold", scaffold, least=1)
         self.importance = importance
         self.count = count
         self.columns = columns
@@ -196,6 +196,12 @@ class NeuroAdapter:
         return Adaptation(self.calls, layer, before, after, present, values.cpu())
 
 
+def _positive(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not value > 0:
+        raise ValueError(f"{name} must be a number above 0, got {value!r}")
+    return float(value)
+
+
 def _schedule(
     schedule: int | Collection[int] | Callable[[int], bool],
 ) -> Callable[[int], bool]:
@@ -204,7 +210,11 @@ def _schedule(
         if every < 1:
             raise ValueError(f"schedule must be at least 1 when it is a number, got {every}")
         return lambda call: call % every == 0
-    if isinstance(schedule, Collection):
-        calls = frozenset(schedule)
+    if isinstance(schedule, Collection) and not isinstance(schedule, str):
+        calls = frozenset(whole("a call of the schedule", call, least=1) for call in schedule)
         return lambda call: call in calls
+    if not callable(schedule):
+        raise TypeError(
+            f"schedule must be a whole number, a collection of them or a callable, got {schedule!r}"
+        )
     return schedule

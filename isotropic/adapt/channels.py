@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.adapt.chain import Link, find_link
+from isotropic.adapt.checks import whole
 from isotropic.adapt.rotations import signed_svd
 from isotropic.adapt.starts import gradient_share, new_columns
 from isotropic.adapt.states import Carrier, require_known, require_owned, work_dtype
@@ -108,8 +109,7 @@ def resize_channels(
     >>> net[0].out_channels, net[2].in_channels
     (6, 6)
     """
-    if channels < 1:
-        raise ValueError(f"channels must be at least 1, got {channels}")
+    channels = whole("channels", channels, least=1)
     if residual not in RESIDUALS:
         raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
     require_known(optimizer)

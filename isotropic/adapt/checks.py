@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -100,13 +101,55 @@ def require_layer(net: MLP, layer: int, first: int = 0) -> int:
     >>> require_layer(MLP([2, 2, 2]), 0)
     0
     """
-    index = layer + net.depth if layer < 0 else layer
+    index = whole("layer", layer)
+    index = index + net.depth if index < 0 else index
+    if net.depth - 2 < first:
+        raise ValueError(
+            f"a network with {net.depth} affine layers has none that could be turned here: it "
+            f"takes {first + 2}, the last of which stays"
+        )
     if not first <= index <= net.depth - 2:
         raise ValueError(
             f"layer must lie in {first} ... {net.depth - 2} (the last affine layer, "
             f"{net.depth - 1}, has no activation after it), got {layer}"
         )
     return index
+
+
+def whole(name: str, value: Any, least: int | None = None) -> int:
+    """Refuse what is not a whole number, or is too small.
+
+    Parameters
+    ----------
+    name : str
+        What the number is called.
+    value : int
+        What the user gave.
+    least : int, optional
+        The smallest value allowed.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the value.
+
+    Examples
+    --------
+    >>> whole("width", 3, least=1)
+    3
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if least is not None and number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
 
 
 def require_dense(net: MLP, *layers: int) -> None:

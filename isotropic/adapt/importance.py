@@ -43,11 +43,31 @@ def importances(net: MLP, layer: int, values: Tensor, kind: str = "singular") ->
     >>> importances(net, 0, torch.tensor([2.0, 1.0])).tolist()
     [2.0, 1.0]
     """
-    if kind not in IMPORTANCES:
-        raise ValueError(f"importance must be one of {', '.join(IMPORTANCES)}, got {kind!r}")
+    require_importance(kind)
     if kind == "singular":
         return values
     return values * net.layers[layer + 1].weight.detach().norm(dim=0).to(values)
+
+
+def require_importance(kind: str) -> None:
+    """Refuse an unknown score.
+
+    Parameters
+    ----------
+    kind : str
+        "singular" or "composite".
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Examples
+    --------
+    >>> require_importance("composite")
+    """
+    if kind not in IMPORTANCES:
+        raise ValueError(f"importance must be one of {', '.join(IMPORTANCES)}, got {kind!r}")
 
 
 def scaffold_count(scores: Tensor, threshold: float, visible: int, count: str = "neurons") -> int:

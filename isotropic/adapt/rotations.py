@@ -37,6 +37,11 @@ def signed_svd(weight: Tensor, right: bool = True) -> tuple[Tensor, Tensor, Tens
     Vh : Tensor (n, n), or (k, n) where ``right`` is false and m <= n
         Orthonormal rows; those beyond k have a positive largest entry.
 
+    Raises
+    ------
+    ValueError
+        When an entry is not finite.
+
     Notes
     -----
     Computed in float64 where the device has it. Inside equal singular values the basis is still
@@ -49,6 +54,11 @@ def signed_svd(weight: Tensor, right: bool = True) -> tuple[Tensor, Tensor, Tens
     >>> S.tolist(), bool((U * S @ Vh)[0, 1] == -2)
     ([2.0, 1.0], True)
     """
+    if not bool(torch.isfinite(weight).all()):
+        raise ValueError(
+            "a matrix to be decomposed must be finite, got infinities or NaN: training diverged "
+            "before"
+        )
     full = right or weight.shape[0] > weight.shape[1]
     U, S, Vh = torch.linalg.svd(weight.detach().to(work_dtype(weight)), full_matrices=full)
     k = len(S)

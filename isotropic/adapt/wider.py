@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from isotropic.adapt.checks import require_layer
+from isotropic.adapt.checks import require_layer, whole
 from isotropic.mlp import MLP
 
 
@@ -60,7 +60,7 @@ def widen_elementwise(
     layer = require_layer(net, layer)
     this, behind = net.layers[layer], net.layers[layer + 1]
     present = this.out_features
-    if width < present:
+    if whole("width", width) < present:
         raise ValueError(f"width must be at least the present {present}, got {width}")
     chosen = torch.randint(present, (width - present,), generator=generator)
     source = torch.cat([torch.arange(present), chosen]).to(this.weight.device)

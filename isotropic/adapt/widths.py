@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
-from isotropic.adapt.importance import importances
+from isotropic.adapt.checks import require_dense, require_isotropic, require_layer, whole
+from isotropic.adapt.importance import importances, require_importance
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import gradient_share, new_biases, new_columns
 from isotropic.adapt.states import Carrier, work_dtype
@@ -71,8 +71,8 @@ def resize(
     >>> net.widths
     [6, 4, 3]
     """
-    if width < 1:
-        raise ValueError(f"width must be at least 1, got {width}")
+    width = whole("width", width, least=1)
+    require_importance(importance)
     net = require_isotropic(net, optimizer)
     layer = require_layer(net, layer)
     count = width - net.layers[layer].out_features
@@ -138,8 +138,7 @@ def grow(
     >>> net.widths
     [6, 7, 3]
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
+    count = whole("count", count, least=1)
     net = require_isotropic(net, optimizer)
     layer = require_layer(net, layer)
     require_resizable(net, layer, count)
@@ -196,7 +195,7 @@ def prune(
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}, got {correction!r}")
     width = net.layers[layer].out_features
-    gone = sorted(set(neurons))
+    gone = sorted({whole("a neuron", neuron) for neuron in neurons})
     if not gone or gone[0] < 0 or gone[-1] >= width or len(gone) >= width:
         raise ValueError(
             f"neurons must name at least one and at most {width - 1} of the {width} neurons, from "
@@ -299,6 +298,8 @@ def _new_entries(
     ):
         if tuple(given.shape) != shape:
             raise ValueError(f"{name} must have shape {shape}, got {tuple(given.shape)}")
+        if not bool(torch.isfinite(given).all()):
+            raise ValueError(f"{name} must be finite, got {given.tolist()}")
     columns, biases = columns.detach().to(outgoing), biases.detach().to(outgoing)
     taken = float(biases.double().square().sum())
     if taken > 0 and taken >= omega:
