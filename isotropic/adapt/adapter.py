@@ -197,7 +197,7 @@ class NeuroAdapter:
 
 
 def _positive(name: str, value: Any) -> float:
-    if not isinstance(value, Real) or not value > 0:
+    if not isinstance(value, Real) or not float(value) > 0:
         raise ValueError(f"{name} must be a number above 0, got {value!r}")
     return float(value)
 
