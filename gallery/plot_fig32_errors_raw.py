@@ -15,4 +15,4 @@ panels = {
     (0, blocks): [Setting(blocks=blocks), Setting(blocks=blocks, standardise=False)]
     for blocks in range(4)
 }
-error_figure(32, panels, "test_loss_standardised")
+error_figure(32, panels)

@@ -12,4 +12,4 @@ compared on the standardised scale.
 from ppp_runs import Setting, error_figure
 
 panels = {(0, 0): [Setting(width=32, blocks=2), Setting(width=32, blocks=2, standardise=False)]}
-error_figure(33, panels, "test_loss_standardised")
+error_figure(33, panels)

@@ -16,4 +16,4 @@ panels = {
     for column, n in enumerate((18, 24, 32))
     for row in range(4)
 }
-error_figure(34, panels, "test_loss_standardised")
+error_figure(34, panels)

@@ -12,4 +12,4 @@ are compared on the standardised scale.
 from ppp_runs import Setting, error_figure
 
 panels = {(0, 0): [Setting(data="mnist"), Setting(data="mnist", standardise=False)]}
-error_figure(35, panels, "test_loss_standardised")
+error_figure(35, panels)

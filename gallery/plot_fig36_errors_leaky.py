@@ -18,4 +18,4 @@ panels = {
     ]
     for blocks in range(4)
 }
-error_figure(36, panels, "test_loss_standardised")
+error_figure(36, panels)

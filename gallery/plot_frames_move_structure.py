@@ -12,8 +12,10 @@ the functional form makes the structure, it shows in the network's own frame.
 # %%
 # Frames
 # ------
+import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import choose, keep
+from ppp_claims import Claim, dicts
+from presets import choose, keep
 
 import ppp
 from isotropic import Autoencoder, Protocol, Tanh, train_autoencoder
@@ -54,6 +56,7 @@ frames = {
 inputs = torch.from_numpy(data.images)
 inputs = (inputs - inputs.mean(0)) / torch.where(inputs.std(0) == 0, 1.0, inputs.std(0))
 numbers = []
+pictures = {"seen in the neurons' axes": {}, "seen in its own frame": {}}
 for name, frame in frames.items():
     form = Tanh(frame=frame, gain="tight")
     protocol = Protocol(epochs=settings["epochs"], seed=0)
@@ -61,8 +64,12 @@ for name, frame in frames.items():
     assert isinstance(run.model, Autoencoder)
     with torch.no_grad():
         latent = run.model.encoder(inputs).numpy()
-    for seen, basis in (("axes", "standard"), ("own", frame.numpy())):
-        found = ppp.project(latent, frame=basis, null_repeats=settings["nulls"]).statistics
+    for (seen, basis), picture in zip(
+        (("axes", "standard"), ("own", frame.numpy())), pictures.values(), strict=True
+    ):
+        result = ppp.project(latent, frame=basis, null_repeats=settings["nulls"])
+        found = result.statistics
+        picture[f"trained over {name}"] = result
         row = {"trained over": name, "seen in": seen, "loss": run.history[-1]["loss"]}
         row |= {key: (found[key].value, found[key].p) for key in ("kappa", "a4", "b4")}
         numbers.append(row)
@@ -70,4 +77,29 @@ for name, frame in frames.items():
             f"{key} {row[key][0]:+.3f} (p {row[key][1]:.2f})" for key in ("kappa", "a4")
         )
         print(f"trained over {name:<8} seen in {seen:<5} {shown}  loss {row['loss']:.3f}")
-keep("frames_move_structure", preset, numbers)
+ppp.plot_grid(
+    pictures,
+    panel=2.2,
+    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset},\n"
+    f"{settings['epochs']} epochs, latent layer 0",
+)
+plt.show()
+
+# %%
+# Does it move?
+# -------------
+told = {(row["trained over"], row["seen in"]): row["kappa"][1] <= 0.05 for row in numbers}
+own = all(told[name, "own"] for name in frames)
+elsewhere = any(told[name, "axes"] for name in ("rotated", "thomson"))
+claim = Claim(
+    "the structure moves with the frame that the function works along",
+    "; ".join(
+        f"trained over {row['trained over']}, seen in {row['seen in']}: kappa "
+        f"{row['kappa'][0]:.3f} (p {row['kappa'][1]:.2g})"
+        for row in numbers
+    ),
+    f"kappa in {settings['nulls']} random frames; one network a frame",
+    "no" if not own else "in part: the neurons' axes show it too" if elsewhere else "yes",
+)
+print(claim)
+keep("frames_move_structure", preset, {"numbers": numbers, "claims": dicts([claim])})

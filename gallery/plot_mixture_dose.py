@@ -12,8 +12,10 @@ anisotropy, network by network, against random frames.
 # -------------------------
 import matplotlib.pyplot as plt
 import numpy as np
+import scipy.stats
 import torch
-from adaptive_tools import choose, keep
+from ppp_claims import Claim, dicts
+from presets import choose, keep
 
 import ppp
 from isotropic import Mixture, Protocol, train_ensemble
@@ -52,6 +54,28 @@ for weight, run in zip(weights, runs, strict=True):
     )
     ax.plot(weight, found.z, "o", color="tab:blue")
 ax.axhline(0, color="grey", lw=0.8)
-ax.set(xlabel="weight of the isotropic form", ylabel="z of kappa against random frames")
+ax.set(
+    xlabel="weight of the isotropic form",
+    ylabel="z of kappa against random frames",
+    title=f"{settings['data']} standardised, n = 18, L = 0, latent layer 0, preset {preset}:\n"
+    f"{settings['epochs']} epochs, {settings['repeats']} networks a weight",
+)
 plt.show()
-keep("mixture_dose", preset, numbers)
+
+# %%
+# Does the response follow the dose?
+# ----------------------------------
+dose = scipy.stats.spearmanr(weights, [row["z"] for row in numbers])
+claim = Claim(
+    "anisotropy of the function makes the structure: the more of it, the more structure",
+    "mean z of kappa by weight "
+    + ", ".join(
+        f"{w:g}: {np.mean([row['z'] for row in numbers if row['weight'] == w]):+.1f}"
+        for w in WEIGHTS
+    ),
+    f"rank correlation of weight and z over {len(numbers)} networks {dose.statistic:+.2f}, "
+    f"p {dose.pvalue:.2g}",
+    "yes" if dose.statistic > 0 and dose.pvalue <= 0.05 else "no",
+)
+print(claim)
+keep("mixture_dose", preset, {"numbers": numbers, "claims": dicts([claim])})

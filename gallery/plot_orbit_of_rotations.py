@@ -15,7 +15,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import scipy.linalg
 import torch
-from adaptive_tools import choose, keep
+from ppp_claims import Claim, dicts
+from presets import choose, keep
 
 import ppp
 from isotropic import Protocol, train_autoencoder
@@ -77,7 +78,26 @@ for form, colour in (("tanh", "tab:orange"), ("isotropic-tanh", "tab:blue")):
         f"{form:<15} loss {curves[0, 0]:.4f}, rises along {len(rise)} orbits by {rise.min():.2e} "
         f"to {rise.max():.2e}"
     )
-ax.set(xlabel="t, from the identity to a random rotation", ylabel="training loss")
+ax.set(
+    xlabel="t, from the identity to a random rotation",
+    ylabel="training loss",
+    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset}: "
+    f"{settings['epochs']} epochs, {settings['orbits']} orbits",
+)
 ax.legend()
 plt.show()
-keep("orbit_of_rotations", preset, numbers)
+
+# %%
+# Flat, and not flat
+# ------------------
+flat = max(map(abs, numbers["isotropic-tanh"]["largest rise"]))
+barrier = min(numbers["tanh"]["largest rise"])
+claim = Claim(
+    "a rotation of the latent space costs an isotropic network nothing, an elementwise one a barrier",
+    f"isotropic-tanh rises by at most {flat:.1e}, tanh by at least {barrier:.2g} of "
+    f"{numbers['tanh']['loss']:.3f}",
+    "rounding, 1e-12 of the loss",
+    "yes" if flat < 1e-12 and barrier > 1e-6 else "no",
+)
+print(claim)
+keep("orbit_of_rotations", preset, {"numbers": numbers, "claims": dicts([claim])})

@@ -13,7 +13,8 @@ angle between the ray and what comes out, and in PPP.
 # ------------
 import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import choose, keep
+from ppp_claims import Claim, dicts
+from presets import choose, keep
 
 import isotropic
 import ppp
@@ -34,13 +35,13 @@ task = Task.of(data, None, True)
 # %%
 # Scale the inputs, look behind the activation
 # --------------------------------------------
-figure, axes = plt.subplots(2, len(SCALES), figsize=(10, 5), layout="constrained")
-numbers = []
-for row, form in enumerate(("tanh", "isotropic-tanh")):
+numbers, rows = [], {}
+for form in ("tanh", "isotropic-tanh"):
     protocol = Protocol(epochs=settings["epochs"])
     network = train_autoencoder(data, form, width=WIDTH, protocol=protocol).model
     activation = network.decoder[0]
-    for column, scale in enumerate(SCALES):
+    rows[form] = {}
+    for scale in SCALES:
         with torch.no_grad():
             latent = network.encoder(scale * task.inputs)
             out = activation(latent)
@@ -53,8 +54,7 @@ for row, form in enumerate(("tanh", "isotropic-tanh")):
         ).rad2deg()
         result = ppp.project(out.numpy(), null_repeats=settings["nulls"], null_draws=0)
         found = result.statistics
-        result.plot(axes[row, column])
-        axes[row, column].set_title(f"{form}, x {scale}")
+        rows[form][f"inputs × {scale}"] = result
         numbers.append(
             {
                 "form": form,
@@ -68,5 +68,26 @@ for row, form in enumerate(("tanh", "isotropic-tanh")):
             f"{form:<15} inputs x {scale:<3} mean deflection {angles.mean():7.3f} deg   "
             f"kappa {found['kappa'].value:.3f} (p {found['kappa'].p:.2f})"
         )
+ppp.plot_grid(
+    rows,
+    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset}, "
+    f"{settings['epochs']} epochs:\nbehind the activation of latent layer 0",
+)
 plt.show()
-keep("outliers_refract", preset, numbers)
+
+# %%
+# Refracted, and not
+# ------------------
+bent = [row["deflection"] for row in numbers if row["form"] == "tanh"]
+straight = [row["deflection"] for row in numbers if row["form"] != "tanh"]
+ps = [row["p"] for row in numbers if row["form"] != "tanh"]
+claim = Claim(
+    "an elementwise function bends the rays of inputs beyond the training range, an isotropic none",
+    f"mean deflection by tanh {', '.join(f'{a:.1f}' for a in bent)} degrees at inputs times "
+    f"{', '.join(map(str, SCALES))}; by isotropic tanh at most {max(straight):.1e}",
+    f"kappa behind isotropic tanh against {settings['nulls']} random frames: "
+    f"p {', '.join(f'{p:.2g}' for p in ps)}",
+    "yes" if bent == sorted(bent) and bent[-1] > 1 and max(straight) < 1e-4 else "no",
+)
+print(claim)
+keep("outliers_refract", preset, {"numbers": numbers, "claims": dicts([claim])})

@@ -2,9 +2,9 @@
 
 Presets, by ``--preset NAME`` or the variable PRESET: ``quick`` trains two networks an activation
 for 13 epochs on scikit-learn's digits; ``fashion`` has the paper's settings but for the data, which
-are Fashion-MNIST; ``paper`` has exactly the paper's. Networks are kept in the folder named by the
-variable RUNS (default ``gallery/runs``); what is there is not trained again, and an interrupted
-training goes on where it stopped.
+are Fashion-MNIST; ``fashion-30`` is three networks and 30 epochs of it; ``paper`` has exactly the
+paper's. Networks are kept in the folder named by the variable RUNS (default ``gallery/runs``); what
+is there is not trained again, and an interrupted training goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import ppp_claims
+from filelock import FileLock
+from presets import choose, keep
 
 import hooks
 import ppp
@@ -29,6 +32,13 @@ LEAKY = ("leaky-relu", "isotropic-leaky-relu")
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"data": "digits", "epochs": 13, "repeats": 2, "nulls": 39, "shown": (0, 1, 4, 13)},
     "fashion": {"data": "fashion-mnist", "epochs": 125, "repeats": 5, "nulls": 99, "shown": None},
+    "fashion-30": {
+        "data": "fashion-mnist",
+        "epochs": 30,
+        "repeats": 3,
+        "nulls": 99,
+        "shown": (0, 1, 4, 8, 13, 18, 30),
+    },
     "paper": {"data": None, "epochs": 125, "repeats": 5, "nulls": 99, "shown": None},
 }
 #: Numbers shown of every network: its value against random frames.
@@ -60,43 +70,38 @@ class Setting:
 
 def preset() -> tuple[str, dict[str, Any]]:
     """Return the chosen preset and what it changes."""
-    name = os.environ.get("PRESET", "quick")
-    if "--preset" in sys.argv[:-1]:
-        name = sys.argv[sys.argv.index("--preset") + 1]
-    if name not in PRESETS:
-        raise SystemExit(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    return name, PRESETS[name]
+    return choose(PRESETS)
 
 
 def trained(setting: Setting) -> dict[str, list[Path]]:
     """Return the stores of a setting's networks by activation, training what is not there."""
     name, changes = preset()
     out = Path(os.environ.get("RUNS", "gallery/runs")) / name
-    campaign = Campaign.prepare(
+    campaign = _campaign(setting, setting.activations)
+    stores = {
+        activation: [campaign.store(out, activation, seed) for seed in range(changes["repeats"])]
+        for activation in setting.activations
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    # Several scripts, run side by side, want the same networks: the first trains them.
+    with FileLock(campaign.checkpoint(out).with_suffix(".lock")):
+        lacking = tuple(a for a, paths in stores.items() if not all(p.exists() for p in paths))
+        if lacking:
+            _campaign(setting, lacking).run(out, progress=sys.stderr.isatty())
+    return stores
+
+
+def _campaign(setting: Setting, activations: tuple[str, ...]) -> Campaign:
+    _, changes = preset()
+    return Campaign.prepare(
         changes["data"] or setting.data,
-        setting.activations,
+        activations,
         width=setting.width,
         blocks=setting.blocks,
         repeats=changes["repeats"],
         epochs=changes["epochs"],
         standardise=setting.standardise,
     )
-    stores = {
-        activation: [campaign.store(out, activation, seed) for seed in range(changes["repeats"])]
-        for activation in setting.activations
-    }
-    lacking = tuple(a for a, paths in stores.items() if not all(p.exists() for p in paths))
-    if lacking:
-        Campaign.prepare(
-            changes["data"] or setting.data,
-            lacking,
-            width=setting.width,
-            blocks=setting.blocks,
-            repeats=changes["repeats"],
-            epochs=changes["epochs"],
-            standardise=setting.standardise,
-        ).run(out, progress=sys.stderr.isatty())
-    return stores
 
 
 def histories(stores: dict[str, list[Path]], field: str) -> tuple[list[int], dict[str, np.ndarray]]:
@@ -118,10 +123,12 @@ def histories(stores: dict[str, list[Path]], field: str) -> tuple[list[int], dic
     }
 
 
-def analysed(stores: dict[str, list[Path]], layer: str) -> dict[str, dict[int, ppp.PPPResult]]:
+def analysed(
+    stores: dict[str, list[Path]], layer: str, pairs: str = "combination"
+) -> ppp_claims.Rows:
     """Project every snapshot; rows are networks, columns epochs."""
     _, changes = preset()
-    rows: dict[str, dict[int, ppp.PPPResult]] = {}
+    rows: ppp_claims.Rows = {}
     for activation, paths in stores.items():
         for seed, path in enumerate(paths):
             snapshots = hooks.ActivationStore(path).snapshots
@@ -132,8 +139,9 @@ def analysed(stores: dict[str, list[Path]], layer: str) -> dict[str, dict[int, p
                     layer,
                     snapshot=key,
                     epsilon=0.75,
-                    # Only the last column's numbers are shown: the others need no null.
-                    null="rotation" if about["epoch"] == last else None,
+                    pairs=pairs,
+                    # The claims are about the first and the last column: others need no null.
+                    null="rotation" if about["epoch"] in (0, last) else None,
                     null_repeats=changes["nulls"],
                     null_draws=1,
                     progress=False,
@@ -144,139 +152,161 @@ def analysed(stores: dict[str, list[Path]], layer: str) -> dict[str, dict[int, p
     return rows
 
 
-def numbers(rows: dict[str, dict[int, ppp.PPPResult]]) -> Table:
+def numbers(rows: ppp_claims.Rows) -> Table:
     """Return one line a network: how much is kept at first and last, and the last statistics."""
     lines = []
     for network, columns in rows.items():
         first, last = columns[min(columns)], columns[max(columns)]
-        cells: list[Any] = [network, first.hits, last.hits, last.expected]
+        cells: list[Any] = [network, max(columns), first.hits, last.hits, last.expected]
         for name in SHOWN[:-1]:
             found = last.statistics[name]
             cells += [found.value, found.p]
         lines.append((*cells, last.statistics["combined"].p))
     heads = [part for name in SHOWN[:-1] for part in (name, f"p_{name}")]
-    columns_ = ("network", "kept_first", "kept_last", "expected", *heads, "p_combined")
+    columns_ = ("network", "epoch", "kept_first", "kept_last", "expected", *heads, "p_combined")
     return Table(columns_, tuple(lines))
 
 
-def early_and_late(rows: dict[str, dict[int, ppp.PPPResult]]) -> dict[str, tuple[float, float]]:
-    """Correlate angular histograms: early with late in one network, and late between networks.
-
-    Directions that are set early and refined make the first larger than the second.
-    """
-    found = {}
-    for group in dict.fromkeys(name.rsplit(" ", 1)[0] for name in rows):
-        members = [columns for name, columns in rows.items() if name.rsplit(" ", 1)[0] == group]
-        epochs = sorted(set.intersection(*(set(columns) for columns in members)))
-        early, late = epochs[len(epochs) // 2], epochs[-1]
-        angles = [(c[early].tally.angle, c[late].tally.angle) for c in members]
-        same = [_correlation(a, b) for a, b in angles]
-        other = [
-            _correlation(angles[i][1], angles[j][1]) for i in range(len(angles)) for j in range(i)
-        ]
-        found[group] = (float(np.mean(same)), float(np.mean(other)))
-    return found
+def layer_name(k: int) -> str:
+    """Return the module whose output is latent layer k."""
+    return "encoder" if k == 0 else f"hidden.{k - 1}"
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    if not one.std() or not other.std():
-        return float("nan")
-    return float(np.corrcoef(one, other)[0, 1])
-
-
-def figure(number: int, setting: Setting, k: int = 0, note: str = "") -> None:
-    """Draw one of the paper's grids and print what its claims come to on these data."""
+def heading(number: int, setting: Setting, k: int) -> str:
+    """Say what a figure shows: the paper's number, preset, data, network, layer."""
     name, changes = preset()
-    layer = "encoder" if k == 0 else f"hidden.{k - 1}"
-    stores = trained(setting)
-    rows = analysed(stores, layer)
-    data = changes["data"] or setting.data
     kind = "standardised" if setting.standardise else "raw"
-    title = (
-        f"As the paper's figure {number}, preset {name}: {data} {kind}, n = {setting.width}, "
-        f"L = {setting.blocks}, latent layer {k}"
+    return (
+        f"As the paper's figure {number}, preset {name}: {changes['data'] or setting.data} {kind}\n"
+        f"n = {setting.width}, L = {setting.blocks}, latent layer {k}"
     )
+
+
+def draw(rows: ppp_claims.Rows, title: str) -> Any:
+    """Draw the paper's grid: networks downwards, snapshots rightwards, one null column."""
+    name, _ = preset()
     labelled = {
         network: {f"epoch {epoch}": result for epoch, result in columns.items()}
         for network, columns in rows.items()
     }
-    ppp.plot_grid(labelled, title=title, thinned=name == "paper", draws=1)
+    return ppp.plot_grid(labelled, title=title, thinned=name == "paper", draws=1)
+
+
+def figure(
+    number: int, setting: Setting, k: int = 0, pairs: str = "combination", level: float = 1.0
+) -> None:
+    """Draw one of the paper's grids and print what its claims come to on these data.
+
+    ``level`` below 1 ends the colours at that share of the usual level, so that what is faint shows.
+    """
+    name, changes = preset()
+    title = heading(number, setting, k) + (f", {pairs}" if pairs != "combination" else "")
+    rows = analysed(trained(setting), layer_name(k), pairs)
+    grid = draw(rows, title + (f", colours to {level:.0%} of the usual" if level < 1 else ""))
+    if level < 1:
+        for image in (image for ax in grid.axes for image in ax.images):
+            image.set_clim(0, level * image.get_clim()[1])
     plt.show()
-    print(title, note, numbers(rows), sep="\n")
+    print(title, numbers(rows), sep="\n")
     groups = {
-        activation: [
-            columns[max(columns)]
-            for network, columns in rows.items()
-            if network.rsplit(" ", 1)[0] == activation
-        ]
-        for activation in setting.activations
+        group: [columns[max(columns)] for columns in members]
+        for group, members in ppp_claims.grouped(rows).items()
     }
     if len(groups) > 1:
         print(ppp.compare(groups, paired=True).summary())
     for network, columns in rows.items():
         if max(columns) < changes["epochs"]:
             print(f"{network} diverged: its last snapshot is of epoch {max(columns)}")
-    for group, (same, other) in early_and_late(rows).items():
-        print(
-            f"{group}: directions early and late correlate {same:.2f} in one network; "
-            f"late ones {other:.2f} between networks"
-        )
+    claims = ppp_claims.of_figure(rows)
+    print("\nWhat the paper claims, on these data:", *claims, sep="\n")
+    keep(f"fig{number:02d}", name, ppp_claims.dicts(claims))
 
 
-def error_figure(
-    number: int, settings: dict[tuple[int, int], list[Setting]], quantity: str, note: str = ""
-) -> None:
+#: The paper's colours: standardised or raw, elementwise or isotropic.
+COLOURS = {
+    (True, True): "tab:orange",
+    (True, False): "tab:blue",
+    (False, True): "tab:red",
+    (False, False): "tab:green",
+}
+
+
+def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) -> None:
     """Draw held-out reconstruction errors over epochs and print the last ones.
 
-    ``settings[row, column]`` lists the panels' networks. Colours are the paper's: orange and red
-    for elementwise, blue and green for isotropic, standardised and raw. Networks that diverged are
-    counted and left out of the mean.
+    ``settings[row, column]`` lists the panels' networks. Raw networks' errors are taken on the
+    standardised scale, as in the paper. Networks that diverged are counted and left out of the mean.
     """
     name, changes = preset()
     high, wide = (1 + max(place[axis] for place in settings) for axis in (0, 1))
-    _, axes = plt.subplots(
+    sheet, axes = plt.subplots(
         high,
         wide,
-        figsize=(3.2 * wide, 2.6 * high),
+        figsize=(max(2.9 * wide, 6), 2.4 * high + 1.6),
         squeeze=False,
         sharex=True,
         sharey=True,
         layout="constrained",
     )
+    last: dict[str, np.ndarray] = {}
     for place, panel in sorted(settings.items()):
         ax = axes[place]
-        ax.set_title(f"n = {panel[0].width}, L = {panel[0].blocks}")
+        ax.set_title(f"n = {panel[0].width}, L = {panel[0].blocks}", fontsize=10)
         for setting in panel:
-            epochs, curves = histories(trained(setting), quantity)
+            epochs, curves = histories(trained(setting), "test_loss_standardised")
             for activation in setting.activations:
-                plain = not activation.startswith("isotropic")
-                colour = {
-                    (True, True): "tab:orange",
-                    (True, False): "tab:blue",
-                    (False, True): "tab:red",
-                    (False, False): "tab:green",
-                }[setting.standardise, plain]
-                kind = "norm" if setting.standardise else "raw"
-                values = curves[activation]
-                lost = int(np.isnan(values[:, -1]).sum())
-                alive = values[~np.isnan(values[:, -1])]
-                if not len(alive):
-                    print(f"n {setting.width}  L {setting.blocks}  {activation}: all diverged")
-                    continue
-                mean, spread = alive.mean(0), alive.std(0)
-                ax.plot(epochs, values.T, color=colour, alpha=0.2, lw=0.7)
-                ax.plot(epochs, mean, color=colour, label=f"{activation}, {kind}")
-                ax.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15)
-                print(
-                    f"n {setting.width}  L {setting.blocks}  {kind:<4}  {activation:<22} "
-                    f"{mean[-1]:.4f} +- {spread[-1]:.4f} after {epochs[-1]} epochs; {lost} diverged"
-                )
+                last[_where(setting, activation)] = curves[activation][:, -1]
+                _curve(ax, epochs, curves[activation], setting, activation)
     for ax in axes[-1]:
         ax.set_xlabel("epochs")
     for ax in axes[:, 0]:
-        ax.set_ylabel("held-out error")
-    axes[0, 0].legend(fontsize=7)
+        ax.set_ylabel("held-out error,\nstandardised scale")
+    ends = np.concatenate([values[np.isfinite(values)] for values in last.values()])
+    if ends.max() > 10 * ends.min():
+        axes[0, 0].set_yscale("log")
+    handles = {
+        label: handle
+        for ax in axes.flat
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    sheet.legend(handles.values(), handles, loc="outside lower center", ncols=2, fontsize=8)
     data = changes["data"] or next(iter(settings.values()))[0].data
-    axes[0, 0].figure.suptitle(f"As the paper's figure {number}, preset {name}: {data}")
+    title = f"As the paper's figure {number}, preset {name}: {data}"
+    sheet.suptitle(
+        f"{title}\nlines: networks, bands: mean ± standard deviation of {changes['repeats']}",
+        fontsize=11,
+    )
     plt.show()
-    print(note)
+    print(title)
+    for where, values in last.items():
+        alive = values[np.isfinite(values)]
+        shown = f"{alive.mean():.4f} +- {alive.std():.4f}" if len(alive) else "none left"
+        print(f"{where:<44} {shown}; {len(values) - len(alive)} of {len(values)} diverged")
+    claim = ppp_claims.errors(last)
+    print("\nWhat the paper claims, on these data:", claim, sep="\n")
+    keep(f"fig{number:02d}", name, ppp_claims.dicts([claim]))
+
+
+def _where(setting: Setting, activation: str) -> str:
+    kind = "norm" if setting.standardise else "raw"
+    return f"n {setting.width} L {setting.blocks} {kind} {activation}"
+
+
+def _curve(
+    ax: Any, epochs: list[int], values: np.ndarray, setting: Setting, activation: str
+) -> None:
+    plain = not activation.startswith("isotropic")
+    colour = COLOURS[setting.standardise, plain]
+    kind = "standardised" if setting.standardise else "raw"
+    ax.plot(epochs, values.T, color=colour, alpha=0.3, lw=0.7)
+    alive = values[np.isfinite(values[:, -1])]
+    lost = len(values) - len(alive)
+    if len(alive):
+        mean, spread = alive.mean(0), alive.std(0)
+        ax.plot(epochs, mean, color=colour, label=f"{activation}, {kind}")
+        low = np.maximum(mean - spread, alive.min(0))  # a logarithmic axis has no room below zero
+        ax.fill_between(epochs, low, mean + spread, color=colour, alpha=0.15)
+    if lost:
+        said = f"{lost} of {len(values)} {activation}, {kind}: diverged"
+        taken = len(ax.texts)
+        ax.text(0.97, 0.95 - 0.09 * taken, said, transform=ax.transAxes, ha="right", fontsize=6.5)
