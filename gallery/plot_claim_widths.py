@@ -2,10 +2,10 @@
 Claims over widths: how much is kept, and whether narrow networks avoid the axes
 ================================================================================
 
-The paper's text says two things that no figure shows: narrow networks, of 12 neurons, repel from the
-axes; and the number of kept samples falls with the width n. Widths 12, 18, 24 and 32 without hidden
-blocks, trained; log Q compares what is kept with what isotropy expects at that width, so that the
-shrinking of the solid angle itself is taken out; A4 is negative where hits avoid the axes.
+The paper's text says two things that no figure shows: narrow networks, of 12 neurons, repel from
+the axes; and the number of kept samples falls with the width n. Widths 12, 18, 24 and 32 without
+hidden blocks, trained; log Q compares what is kept with what isotropy expects at that width, so
+that the shrinking of the solid angle itself is taken out; A4 is negative where hits avoid the axes.
 """
 
 # %%
@@ -77,7 +77,7 @@ claims = [
     ),
     *(
         trend(
-            f"the share kept changes with the width in {activation} networks, beyond isotropy's own",
+            f"the share kept changes with the width in {activation} networks, beyond isotropy",
             {g: m for g, m in groups.items() if g.startswith(f"{activation} ")},
             "log_q",
             width_of,

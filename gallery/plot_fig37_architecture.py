@@ -4,8 +4,8 @@ Figure 37: the autoencoder and where its latent layers are
 
 The reference network of the paper: an encoder from d inputs to n neurons, L hidden blocks of an
 activation and an affine map, a decoder of an activation and an affine map. Latent layer 0 comes
-before any activation; latent layer k is what the k-th block gives. The drawing is read off a network
-that is built here, with every size and number of parameters taken from its modules.
+before any activation; latent layer k is what the k-th block gives. The drawing is read off a
+network that is built here, with every size and number of parameters taken from its modules.
 """
 
 # %%
@@ -67,8 +67,8 @@ for place, (path, module, width) in enumerate(shapes):
             arrowprops={"arrowstyle": "->", "color": "tab:red"},
         )
 ax.set_title(
-    f"As the paper's figure 37, preset {name}: autoencoder for {setting.data}, n = {setting.width}, "
-    f"L = {setting.blocks}; numbers of parameters below the widths",
+    f"As the paper's figure 37, preset {name}: autoencoder for {setting.data}, "
+    f"n = {setting.width}, L = {setting.blocks}; numbers of parameters below the widths",
     fontsize=10,
 )
 plt.show()

@@ -93,7 +93,7 @@ plt.show()
 flat = max(map(abs, numbers["isotropic-tanh"]["largest rise"]))
 barrier = min(numbers["tanh"]["largest rise"])
 claim = Claim(
-    "a rotation of the latent space costs an isotropic network nothing, an elementwise one a barrier",
+    "a rotation of the latent space costs isotropic networks nothing, others a barrier",
     f"isotropic-tanh rises by at most {flat:.1e}, tanh by at least {barrier:.2g} of "
     f"{numbers['tanh']['loss']:.3f}",
     "rounding, 1e-12 of the loss",

@@ -197,7 +197,7 @@ def figure(
 ) -> None:
     """Draw one of the paper's grids and print what its claims come to on these data.
 
-    ``level`` below 1 ends the colours at that share of the usual level, so that what is faint shows.
+    ``level`` below 1 ends the colours at that share of the usual: what is faint then shows.
     """
     name, changes = preset()
     title = heading(number, setting, k) + (f", {pairs}" if pairs != "combination" else "")
@@ -235,7 +235,7 @@ def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) ->
     """Draw held-out reconstruction errors over epochs and print the last ones.
 
     ``settings[row, column]`` lists the panels' networks. Raw networks' errors are taken on the
-    standardised scale, as in the paper. Networks that diverged are counted and left out of the mean.
+    standardised scale, as in the paper. Networks that diverged are counted, not averaged.
     """
     name, changes = preset()
     high, wide = (1 + max(place[axis] for place in settings) for axis in (0, 1))
