@@ -44,8 +44,34 @@ def test_psi_that_cannot_pass_is_refused():
     assert net.widths == [5, 2, 2, 4, 3]
 
 
+@pytest.mark.parametrize("omega", ["absent", "trainable"])
+@pytest.mark.parametrize("name", ["isotropic-tanh", "isotropic-leaky-relu", "isotropic-silu"])
+def test_near_the_origin_no_length_is_needed(name, omega):
+    net = filled([5, 6, 4, 3], activation=name, omega=omega)
+    x = torch.randn(9, 5, dtype=D)
+    before = net(x)
+    adapt.insert_layer(net, 0, way="origin")
+    assert net.widths == [5, 6, 6, 4, 3]
+    error = (net(x) - before).abs().max()
+    # Leaky-ReLU is linear without remainder, SiLU bends with the norm itself.
+    assert error < (1e-2 if name == "isotropic-silu" else 1e-6)
+
+
+@pytest.mark.parametrize("name", ["isotropic-relu", "isotropic-softplus", "isotropic-hyperbola"])
+def test_what_is_not_linear_at_the_origin_is_refused(name):
+    net = filled([5, 6, 3], activation=name)
+    with pytest.raises(ValueError, match="not linear around the origin: say way='length'"):
+        adapt.insert_layer(net, 0, way="origin")
+    assert net.widths == [5, 6, 3]
+    with pytest.raises(ValueError, match="way must be one of length, origin, got 'far'"):
+        adapt.insert_layer(net, 0, way="far")
+    normed = isotropic.MLP([5, 6, 3], normaliser=lambda n: isotropic.normalise.MeanNorm())
+    with pytest.raises(ValueError, match="a normaliser would undo"):
+        adapt.insert_layer(normed, 0)
+
+
 def test_insertion_needs_an_intrinsic_length():
-    with pytest.raises(ValueError, match="build the network with omega"):
+    with pytest.raises(ValueError, match="say way='origin', or build the network with omega"):
         adapt.insert_layer(filled([5, 4, 3], omega="absent"), 0)
     with pytest.raises(ValueError, match="omega must be positive"):
         adapt.insert_layer(filled([5, 4, 3]), 0, omega=-1.0)
