@@ -178,6 +178,33 @@ def test_factored_layers_must_be_written_out_first_and_frozen_values_stay():
     adapt.resize(net, 0, 7)
 
 
+def test_frozen_values_hold_the_spectrum_where_rows_are_taken_back():
+    kept = {}
+    x = torch.randn(30, 5, dtype=D)
+    for take_back in (False, True):
+        net = filled([5, 6, 4, 3])
+        adapt.factorise(net, 0, freeze=True)
+        before = adapt.singular_values(net, 0)
+        optimizer = torch.optim.SGD(
+            [p for p in net.parameters() if p.requires_grad], lr=0.1, weight_decay=0.1
+        )
+        for _ in range(30):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+            if take_back:
+                adapt.orthonormalise(net, 0)
+        kept[take_back] = float((adapt.singular_values(net, 0) - before).abs().max())
+    assert kept[True] < 1e-12
+    assert kept[False] > 0.1
+    with pytest.raises(ValueError, match="must be stored in factors, but it is dense"):
+        adapt.orthonormalise(net, 1)
+    with torch.no_grad():
+        net.layers[0].right[1] = net.layers[0].right[0]
+    with pytest.raises(ValueError, match="depend on each other: factorise it anew"):
+        adapt.orthonormalise(net, 0)
+
+
 def test_a_graph_still_alive_does_not_stop_training_after_a_change():
     net = filled([4, 5, 2])
     optimizer = torch.optim.Adam(net.parameters())

@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "adapter": ["Adaptation", "NeuroAdapter"],
         "channels": ["diagonalise_channels", "resize_channels"],
         "covariance": ["diagonalise_covariance"],
-        "forms": ["densify", "factorise"],
+        "forms": ["densify", "factorise", "orthonormalise"],
         "ica": ["fast_ica", "find_components", "represent_components", "watch_components"],
         "importance": ["importances", "scaffold_count"],
         "insertion": ["insert_layer"],

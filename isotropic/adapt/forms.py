@@ -9,6 +9,7 @@ from torch import nn
 
 from isotropic.adapt.checks import require_isotropic, require_layer
 from isotropic.adapt.rotations import diagonalise, signed_svd
+from isotropic.adapt.states import work_dtype
 from isotropic.affine import Affine
 from isotropic.mlp import MLP
 
@@ -25,7 +26,8 @@ def factorise(net: nn.Module, layer: int, freeze: bool = False) -> None:
     layer : int
         Any affine layer but the last.
     freeze : bool
-        Whether the singular values stop training, so that they cannot decay.
+        Whether the singular values stop training. ``V^T`` goes on, and its rows may shrink or
+        lean: :func:`orthonormalise` takes them back, so that the frozen values are the matrix's.
 
     Notes
     -----
@@ -53,6 +55,50 @@ def factorise(net: nn.Module, layer: int, freeze: bool = False) -> None:
         factored.singular.copy_(S)
         factored.right.copy_(right)
     factored.singular.requires_grad_(not freeze)
+
+
+@torch.no_grad()
+def orthonormalise(net: MLP, layer: int) -> None:
+    """Take ``V^T`` of a factored layer back to orthonormal rows, in place.
+
+    Training moves the rows off; then ``S`` are no longer the singular values of the matrix, and
+    freezing them would not keep a function from decaying. Called after every epoch, say, this keeps
+    the spectrum exactly. It changes the function by as much as the rows had moved off.
+
+    Parameters
+    ----------
+    net : MLP
+        Any perceptron.
+    layer : int
+        A layer that :func:`factorise` stored in factors.
+
+    Raises
+    ------
+    ValueError
+        When the layer has another form, or a row vanished.
+
+    Notes
+    -----
+    Adaptive-topology paper, Sec. 3: "singular values may be frozen to prevent function loss". The
+    nearest matrix with orthonormal rows is the orthogonal factor of the polar decomposition.
+
+    Examples
+    --------
+    >>> net = MLP([6, 5, 3])
+    >>> factorise(net, 0, freeze=True)
+    >>> orthonormalise(net, 0)
+    """
+    factored: Any = net.layers[layer]
+    if factored.form != "left":
+        raise ValueError(
+            f"layer {layer} must be stored in factors, but it is {factored.form}: call "
+            f"adapt.factorise(net, {layer}) first"
+        )
+    right = factored.right.detach().to(work_dtype(factored.right))
+    U, stretch, Vh = torch.linalg.svd(right, full_matrices=False)
+    if not float(stretch.min()) > 1e-12 * float(stretch.max()):
+        raise ValueError(f"rows of V^T of layer {layer} depend on each other: factorise it anew")
+    factored.right.copy_(U @ Vh)
 
 
 def densify(net: MLP, layer: int) -> None:
