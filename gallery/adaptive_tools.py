@@ -1,4 +1,14 @@
-"""What the scripts on adaptive topologies share: data as tensors, one training loop, presets."""
+"""What the scripts on adaptive topologies share: data as tensors, one training loop, presets.
+
+Presets, by ``--preset NAME`` or the variable PRESET: ``quick`` takes seconds on scikit-learn's
+digits; ``fashion`` is Fashion-MNIST at a size that an evening on two cores allows; ``paper`` has
+the paper's settings. ``--data NAME`` or the variable DATA puts other data in their place.
+
+Runs are kept in the folder named by the variable RUNS (default ``gallery/runs``) as they end: an
+interrupted script goes on where it stopped. With the variable MINUTES it stops by itself before the
+first run that begins later than that. With the variable FIGURES, figures are written to that folder
+as PNG.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -34,22 +45,79 @@ class Split:
         return int(self.targets.max()) + 1
 
 
-def choose(presets: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the preset named by ``--preset NAME`` or the variable PRESET; "quick" otherwise."""
-    name = os.environ.get("PRESET", "quick")
-    if "--preset" in sys.argv[:-1]:
-        name = sys.argv[sys.argv.index("--preset") + 1]
+def choose(presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the chosen preset's name and settings, with the data changed where that was asked."""
+    name = _asked("preset") or "quick"
     if name not in presets:
         raise SystemExit(f"preset must be one of {', '.join(presets)}, got {name!r}")
-    return name, presets[name]
+    data = _asked("data")
+    return name, presets[name] | ({"data": data} if data else {})
 
 
-def keep(script: str, preset: str, numbers: Any) -> None:
-    """Write a script's numbers to the folder named by the variable NUMBERS, if there is one."""
-    folder = os.environ.get("NUMBERS")
-    if folder:
+def _asked(option: str) -> str | None:
+    flag = f"--{option}"
+    if flag in sys.argv[:-1]:
+        return sys.argv[sys.argv.index(flag) + 1]
+    return os.environ.get(option.upper())
+
+
+class Runs:
+    """Numbers of a script's runs, kept in a file as they end.
+
+    Parameters
+    ----------
+    script, preset : str
+        Name the file; ``settings`` must agree with it, or the file starts afresh.
+    settings : dict
+        What the numbers depend on.
+    """
+
+    def __init__(self, script: str, preset: str, settings: Mapping[str, Any]) -> None:
+        folder = Path(os.environ.get("RUNS", Path(__file__).parent / "runs"))
+        data = settings.get("data")
+        parts = ["adaptive", script, preset, *([data] if isinstance(data, str) else [])]
+        self.path = folder / ("-".join(parts) + ".json")
+        # Repeats may be added later; everything else makes other numbers.
+        kept = {key: value for key, value in settings.items() if key != "repeats"}
+        self.settings = json.loads(json.dumps(kept))
+        self.done: dict[str, Any] = {}
+        if self.path.exists():
+            stored = json.loads(self.path.read_text())
+            if stored["settings"] == self.settings:
+                self.done = stored["runs"]
+        self.start = time.perf_counter()
+
+    def __call__(self, action: Callable[..., Any], *about: Any) -> Any:
+        """Return the numbers of a run about these things, from the file if it was done before."""
+        key = ", ".join(map(str, about))
+        if key not in self.done:
+            minutes = (time.perf_counter() - self.start) / 60
+            if minutes > float(os.environ.get("MINUTES", "inf")):
+                raise SystemExit(
+                    f"stopped after {minutes:.0f} minutes with {len(self.done)} runs in "
+                    f"{self.path}: start the script again to go on"
+                )
+            started = time.process_time()
+            self.done[key] = {"numbers": action(*about), "seconds": time.process_time() - started}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self.path.with_suffix(".new")
+            fresh.write_text(json.dumps({"settings": self.settings, "runs": self.done}))
+            fresh.replace(self.path)
+        return self.done[key]["numbers"]
+
+    def __str__(self) -> str:
+        seconds = sum(run["seconds"] for run in self.done.values())
+        return f"{len(self.done)} runs, {seconds:.0f} s of processor time"
+
+
+def show(name: str) -> None:
+    """Show the open figures; write them to the folder named by FIGURES, if there is one."""
+    folder = os.environ.get("FIGURES")
+    for number in plt.get_fignums() if folder else ():
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{script}-{preset}.json").write_text(json.dumps(numbers, indent=1))
+        plt.figure(number).savefig(Path(folder) / f"adaptive-{name}.png", dpi=80)
+    plt.show()
+    plt.close("all")
 
 
 def load(name: str, limit: int | None = None) -> Split:
@@ -111,20 +179,16 @@ def accuracy(net: Any, split: Split) -> float:
     return float((net(split.test_inputs).argmax(1) == split.test_targets).double().mean())
 
 
+def spread(values: list[float], form: str = ".4g") -> str:
+    """Write a mean and, where there are several values, their standard deviation."""
+    mean, std = mean_std(values)
+    return f"{mean:{form}} ± {std:.1g}" if len(values) > 1 else f"{mean:{form}}"
+
+
 def mean_std(values: list[float]) -> tuple[float, float]:
     """Mean and sample standard deviation over repeats."""
     array = np.asarray(values, float)
     return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else float("nan")
-
-
-class Clock:
-    """Wall time since it was made."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    def __str__(self) -> str:
-        return f"{time.perf_counter() - self.start:.0f} s"
 
 
 torch.set_num_threads(1)  # small matrices: more threads are slower

@@ -14,7 +14,7 @@ import copy
 
 import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import accuracy, load, train
+from adaptive_tools import accuracy, load, show, train
 
 import isotropic
 from isotropic import adapt
@@ -56,4 +56,4 @@ for row, (name, version) in zip(axes, versions.items(), strict=True):
         if index == 0:
             ax.set_ylabel(name)
         ax.set_title(f"layer {index}", fontsize=9)
-plt.show()
+show("diagonalisation")

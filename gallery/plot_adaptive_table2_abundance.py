@@ -10,20 +10,28 @@ started?
 # %%
 # Settings
 # --------
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Clock, accuracy, choose, keep, load, mean_std, optimiser, train
+from adaptive_tools import Runs, accuracy, choose, load, optimiser, show, spread, train
 
 import isotropic
 from isotropic import adapt
 
 PRESETS = {
     "quick": {
+        "data": "digits",
+        "limit": None,
+        "widths": (4, 10, 25),
+        "phases": (1, 4, 1),
+        "repeats": 1,
+    },
+    "fashion": {
         "data": "fashion-mnist",
         "limit": 5_000,
-        "widths": (4, 10, 25),
+        "widths": (7, 10, 25, 50, 75, 100),
         "phases": (2, 6, 2),
-        "repeats": 2,
+        "repeats": 1,
     },
     "paper": {
         "data": "cifar-10",
@@ -36,7 +44,7 @@ PRESETS = {
 preset, settings = choose(PRESETS)
 split = load(settings["data"], settings["limit"])
 warm, linear, settle = settings["phases"]
-clock = Clock()
+runs = Runs("table2", preset, settings)
 
 
 # %%
@@ -63,22 +71,38 @@ def run(start, end, seed):
 
 
 results = {
-    f"{start} {end}": [run(start, end, seed) for seed in range(settings["repeats"])]
+    f"{start} {end}": [runs(run, start, end, seed) for seed in range(settings["repeats"])]
     for start in settings["widths"]
     for end in settings["widths"]
 }
-keep("table2", preset, results)
 
 # %%
 # Test accuracy, starting width downwards, final width rightwards
 # ---------------------------------------------------------------
-print(f"{settings}, {clock}")
+print(f"{settings}, {runs}")
 print(f"{'start':>6}" + "".join(f"{end:>18}" for end in settings["widths"]))
 for start in settings["widths"]:
-    cells = [mean_std(results[f"{start} {end}"]) for end in settings["widths"]]
-    print(f"{start:>6}" + "".join(f"{100 * m:>11.2f} ± {100 * s:.2f}" for m, s in cells))
+    cells = [spread([100 * v for v in results[f"{start} {end}"]]) for end in settings["widths"]]
+    print(f"{start:>6}" + "".join(f"{cell:>18}" for cell in cells))
 table = np.array(
     [[np.mean(results[f"{s} {e}"]) for e in settings["widths"]] for s in settings["widths"]]
 )
 print("spread over final widths (std of column means):", f"{table.mean(0).std():.4f}")
 print("spread over starting widths (mean std within a column):", f"{table.std(0).mean():.4f}")
+
+# %%
+# The picture: one line a final width
+# -----------------------------------
+fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+for end, column in zip(settings["widths"], table.T, strict=True):
+    ax.plot(settings["widths"], 100 * column, "o-", ms=3, label=f"to {end}")
+ax.set(xscale="log", xlabel="starting width", ylabel="test accuracy, per cent")
+ax.set_xticks(settings["widths"], settings["widths"])
+ax.minorticks_off()
+ax.legend(fontsize=8)
+show("abundance")
+
+# %%
+# What the paper claims, and what is seen
+# ---------------------------------------
+# CLAIM

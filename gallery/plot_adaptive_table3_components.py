@@ -14,7 +14,7 @@ import time
 
 import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import accuracy, choose, keep, load, optimiser, train
+from adaptive_tools import accuracy, choose, load, optimiser, show, train
 from torch import nn
 
 import isotropic
@@ -22,6 +22,7 @@ from isotropic import adapt
 
 PRESETS = {
     "quick": {"data": "digits", "limit": None, "width": 16, "epochs": 15},
+    "fashion": {"data": "fashion-mnist", "limit": None, "width": 32, "epochs": 15},
     "paper": {"data": "mnist", "limit": None, "width": 32, "epochs": 15},
 }
 preset, settings = choose(PRESETS)
@@ -72,7 +73,6 @@ for form in ("kept", "full", "diagonal"):
     print(f"{form:>9}: " + ", ".join(f"{key} {value:.4g}" for key, value in rows[form].items()))
     if form == "full":
         shown = components
-keep("table3", preset, {"forms": rows, "converged": converged})
 
 # %%
 # Components over the first test images, live from the hook
@@ -80,5 +80,5 @@ keep("table3", preset, {"forms": rows, "converged": converged})
 fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
 image = ax.imshow(shown[:80].T, aspect="auto", cmap="RdBu_r", vmin=-4, vmax=4)
 ax.set(xlabel="test image", ylabel="component")
-fig.colorbar(image)
-plt.show()
+fig.colorbar(image, label="value, in deviations")
+show("components")

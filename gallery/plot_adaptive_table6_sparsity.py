@@ -16,18 +16,25 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Clock, accuracy, choose, keep, load, train
+from adaptive_tools import Runs, accuracy, choose, load, show, train
 
 import isotropic
 from isotropic import adapt
 
 PRESETS = {
     "quick": {
+        "data": "digits",
+        "limit": None,
+        "epochs": 3,
+        "repeats": 1,
+        "architectures": [(100, d) for d in (2, 3, 4, 5, 6)],
+    },
+    "fashion": {
         "data": "fashion-mnist",
         "limit": 10_000,
-        "epochs": 2,
-        "repeats": 2,
-        "architectures": [(w, d) for w in (100, 250) for d in (2, 3, 4, 5, 6)],
+        "epochs": 1,
+        "repeats": 1,
+        "architectures": [(w, d) for w in (500, 1000) for d in (2, 3, 4, 5, 6)],
     },
     "paper": {
         "data": "cifar-10",
@@ -39,7 +46,7 @@ PRESETS = {
 }
 preset, settings = choose(PRESETS)
 split = load(settings["data"], settings["limit"])
-clock = Clock()
+runs = Runs("table6", preset, settings)
 
 
 # %%
@@ -78,19 +85,18 @@ def run(width, hidden, seed):
 
 
 results = {
-    f"{width}x{hidden}": [run(width, hidden, seed) for seed in range(settings["repeats"])]
+    f"{width}x{hidden}": [runs(run, width, hidden, seed) for seed in range(settings["repeats"])]
     for width, hidden in settings["architectures"]
 }
-keep("table6", preset, results)
 
 # %%
 # The table
 # ---------
-print(f"{settings}, {clock}")
+print(f"{settings}, {runs}")
 heads = ("acc. before", "change", "distance", "before", "after", "reduced", "triangular", "time")
 print(f"{'hidden':>8}" + "".join(f"{head:>13}" for head in heads))
-for name, runs in results.items():
-    mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
+for name, done in results.items():
+    mean = {key: float(np.mean([one[key] for one in done])) for key in done[0]}
     print(
         f"{name:>8}{mean['accuracy before']:>13.4f}"
         f"{mean['accuracy after'] - mean['accuracy before']:>13.1e}{mean['distance']:>13.1e}"
@@ -113,7 +119,7 @@ ax.plot(depths, kept, "k:", label="width 1000, triangular in even depth")
 ax.axhline(0.5, color="0.7")
 ax.set(xlabel="affine layers", ylabel="share of parameters kept")
 ax.legend()
-plt.show()
+show("sparsity")
 
 # %%
 # Joint optimisation: a smaller norm, not fewer parameters

@@ -14,13 +14,14 @@ import copy
 import time
 
 import torch
-from adaptive_tools import choose, keep, load, optimiser, train
+from adaptive_tools import choose, load, optimiser, train
 
 import isotropic
 from isotropic import adapt
 
 PRESETS = {
-    "quick": {"data": "fashion-mnist", "limit": 10_000, "hidden": (100, 100), "change": 25},
+    "quick": {"data": "digits", "limit": None, "hidden": (100, 100), "change": 25},
+    "fashion": {"data": "fashion-mnist", "limit": None, "hidden": (100, 100), "change": 25},
     "paper": {"data": "cifar-10", "limit": None, "hidden": (100, 100), "change": 25},
 }
 preset, settings = choose(PRESETS)
@@ -73,7 +74,6 @@ times = {
     f"prune every hidden layer by {settings['change']}": best(change(-settings["change"])),
     f"prune by {settings['change']}, one neuron at a time": best(one_at_a_time, repeats=2),
 }
-keep("timing", preset, times)
 print(settings)
 for name, seconds in times.items():
     print(f"{name:>40}: {1e3 * seconds:>10.2f} ms, {seconds / epoch:>8.3%} of an epoch")
