@@ -176,7 +176,7 @@ def compare(
     ------
     ValueError
         For fewer than two groups, fewer than two networks in one, unequal sizes where paired,
-        or an unknown statistic.
+        an unknown statistic, or results of different width, epsilon or preprocessing.
 
     Notes
     -----
@@ -200,6 +200,7 @@ def compare(
     sizes = _check(groups, statistics)
     if paired and len(set(sizes.values())) > 1:
         raise ValueError(f"paired groups need one network per seed in each, got {sizes}")
+    _check_alike(groups, statistics)
     values = {
         name: {
             group: np.array([_value(result, name) for result in results], dtype=np.float64)
@@ -237,6 +238,27 @@ def _check(groups: Mapping[str, Sequence[Any]], statistics: Sequence[str]) -> di
             "network cannot show that a structure repeats"
         )
     return sizes
+
+
+def _check_alike(groups: Mapping[str, Sequence[Any]], statistics: Sequence[str]) -> None:
+    """Raise where a difference would be one of settings rather than of networks."""
+    for what, way_out, of in (
+        ("width", "", lambda r: r.planes.frame.n),
+        (
+            "epsilon",
+            ': give one, such as epsilon=0.75, instead of "auto"',
+            lambda r: r.rule.epsilon,
+        ),
+        ("preprocessing", "", lambda r: (r.provenance.get("preprocess") or {}).get("steps", [])),
+    ):
+        if what == "epsilon" and tuple(statistics) == ("kappa",):
+            continue  # not from hits
+        found = [of(result) for results in groups.values() for result in results]
+        other = next((each for each in found if each != found[0]), None)
+        if other is not None:
+            raise ValueError(
+                f"networks are compared under one {what}, got {found[0]} and {other}{way_out}"
+            )
 
 
 def _value(result: Any, name: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ppp.frame import haar_rotation
+from ppp.frame import Frame, haar_rotation
 from ppp.planes import Planes
 
 Array = NDArray[np.float64]
@@ -169,6 +169,15 @@ def check_kind(kind: str) -> str:
     return kind
 
 
+def check_frame(kind: str, frame: Frame) -> None:
+    """Raise a ValueError for a control that this frame cannot have."""
+    if kind in ("sign-flip", "column-permutation") and not frame.orthonormal:
+        raise ValueError(
+            f"the {kind} null needs an orthonormal frame: in an oblique one a changed "
+            "coordinate changes the others. Use rotation"
+        )
+
+
 def prepare(rows: np.ndarray, planes: Planes, kind: str) -> Draw:
     """Return the function that makes one draw of a control.
 
@@ -206,11 +215,7 @@ class _Span:
     kind: str
 
     def __post_init__(self) -> None:
-        if not self.planes.frame.orthonormal:
-            raise ValueError(
-                f"the {self.kind} null needs an orthonormal frame: in an oblique one a changed "
-                "coordinate changes the others. Use rotation"
-            )
+        check_frame(self.kind, self.planes.frame)
 
     @property
     def coordinates(self) -> Array:

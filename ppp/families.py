@@ -68,6 +68,11 @@ def family_table(results: Mapping[Hashable, PPPResult], name: str = "combined") 
     """
     family = adjusted({key: result.statistics for key, result in results.items()})
     for key, statistics in family.items():
+        if name == "combined" and name not in statistics:
+            raise ValueError(
+                f"the headline of {key!r} is tested against a null, and it has none: analyse it "
+                'with null="rotation", or tabulate one of ' + ", ".join(statistics)
+            )
         if name not in statistics:
             raise ValueError(
                 f"the statistic must be one of {', '.join(statistics)} in {key!r}, got {name!r}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ppp.controls import check_frame
 from ppp.counting import PlaneCounter
 from ppp.frame import Frame, as_frame, haar_rotation
 from ppp.planes import Planes
@@ -58,6 +59,8 @@ class LayerAnalysis:
         planes = Planes.of(frame, asked.pairs)
         rule = self._rule(planes, pilot)
         half_width = pilot_half_width(pilot)
+        if asked.null is not None:
+            check_frame(asked.null, frame)
         self.planes, self.rule = planes, rule
         counter: Sink = PlaneCounter(planes, rule, half_width)
         # the tests fit the steps anew in every turned frame: they need the rows as they came
@@ -75,8 +78,10 @@ class LayerAnalysis:
         """Make the result of what the sinks gathered."""
         tally, sampled, drawn = gathered[0], gathered[1], gathered[2:]
         if not tally.valid:
+            steps = [] if self.preprocessing is None else self.preprocessing.record["steps"]
+            after = f" after preprocessing ({', '.join(steps)})" if steps else ""
             raise ValueError(
-                f"no activation{self._of()} can be projected: of {tally.rows:,} rows "
+                f"no activation{self._of()} can be projected{after}: of {tally.rows:,} rows "
                 f"{tally.zero:,} are all zero and {tally.nonfinite:,} hold NaN or infinity. "
                 "Check the layer, the input and the dtype (float16 overflows at 65 504)"
             )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ppp.density import NARROWEST, Window, window
-from ppp.views import densities, null_views, view
+from ppp.density import Window, window
+from ppp.views import densities, how_to_draw, null_views, view
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -94,12 +94,12 @@ def null_map(result: PPPResult, size: int = 192, extent: float | None = None) ->
     nulls = null_views(result)
     if len(nulls) < 2:
         raise ValueError(
-            f"a map against the null needs at least 2 full draws, got {len(nulls)}: project with "
-            "null_draws=8"
+            f"a map against the null needs at least 2 full draws, got {len(nulls)}: "
+            f"{how_to_draw(result)}"
         )
     one = view(result)
     shown = window([one, *nulls], size, extent)
-    wide = Window(shown.extent, max(SIGMA * shown.extent, shown.sigma * NARROWEST))
+    wide = Window(shown.extent, max(SIGMA * shown.extent, shown.sigma))
     observed, *drawn = (made.image for made in densities([one, *nulls], size, wide))
     images = np.stack(_folded(drawn, result))
     mean = images.mean(axis=0)

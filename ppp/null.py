@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ppp.controls import EXACT, check_kind, prepare
+from ppp.controls import EXACT, Draw, check_kind, prepare
 from ppp.counting import PlaneCounter
 from ppp.draws import Nulls
 from ppp.frame import haar_rotation
@@ -100,15 +100,57 @@ def run_nulls(
     usable = np.isfinite(rows).all(axis=1)
     if not (usable & np.any(rows != 0, axis=1)).any():
         raise ValueError("a null needs at least one row that is finite and not zero, got none")
-    rows = rows[usable]
+    sample = None if sample is None else np.asarray(sample)[usable]
+    label = None if label is None else np.asarray(label)[usable]
+    counter = _Counter(rows[usable], sample, label, planes, rule, kind, seed, shapes, preprocessing)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return counter.run(repeats, limit, workers or available_cores(), progress)
+
+
+def prepare_changed(
+    rows: np.ndarray, planes: Planes, kind: str, preprocessing: Preprocessing | None = None
+) -> tuple[np.ndarray, Draw]:
+    """Prepare a control whose draws go through the same preprocessing as the observation.
+
+    Parameters
+    ----------
+    rows : (N, n) array
+        The tested activations before preprocessing, finite.
+    planes : Planes
+        The tested planes.
+    kind : str
+        One of `CONTROLS`.
+    preprocessing : Preprocessing, optional
+        Fitted steps; only the choice of dropped units is kept, all else is fitted anew.
+
+    Returns
+    -------
+    observed : (N, k) array
+        The observation's rows, preprocessed.
+    draw : callable
+        Takes a random generator; returns preprocessed rows and planes to count instead.
+    """
     steps: tuple[str, ...] = ()
     if preprocessing is not None:
         rows, steps = preprocessing.without_dropped(rows)
-    sample = None if sample is None else np.asarray(sample)[usable]
-    label = None if label is None else np.asarray(label)[usable]
-    counter = _Counter(rows, sample, label, planes, rule, kind, seed, shapes, steps)
-    with threadpool_limits(limits=1, user_api="blas"):
-        return counter.run(repeats, limit, workers or available_cores(), progress)
+
+    def change(made: np.ndarray) -> np.ndarray:
+        return Preprocessing.fit(made, steps).apply(made) if steps else made
+
+    observed = change(rows)
+    if kind == "rotation" and set(steps) <= set(EQUIVARIANT):
+        # Turning preprocessed rows is preprocessing turned ones.
+        return observed, prepare(observed, planes, kind)
+    if kind == "rotation":
+        # A step that looks at single units must look at them in the turned frame too.
+        return observed, lambda rng: (change(rows @ haar_rotation(rows.shape[1], rng)), planes)
+    make = prepare(rows, planes, kind)
+
+    def draw(rng: np.random.Generator) -> tuple[np.ndarray, Planes]:
+        made, drawn = make(rng)
+        return change(made), drawn
+
+    return observed, draw
 
 
 class _Counter:
@@ -124,22 +166,14 @@ class _Counter:
         kind: str,
         seed: int,
         shapes: bool,
-        steps: tuple[str, ...],
+        preprocessing: Preprocessing | None,
     ) -> None:
         self.sample, self.label, self.kind, self.seed = sample, label, kind, seed
         # Angles and planes are wanted, the picture is not: the smallest grid there is.
         self.rule = replace(rule, bins=4)
         self.shaped = shapes and planes.unordered <= SHAPED
-        self.steps = steps
-        changed = self.change(rows)
-        if kind != "rotation" or not steps:
-            self.draw = prepare(rows, planes, kind)
-        elif set(steps) <= set(EQUIVARIANT):
-            self.draw, self.steps = prepare(changed, planes, kind), ()
-        else:
-            # A step that looks at single units must look at them in the turned frame too.
-            self.draw = lambda rng: (rows @ haar_rotation(rows.shape[1], rng), planes)
-        self.observation, self.seconds = self._timed(changed, planes)
+        observed, self.draw = prepare_changed(rows, planes, kind, preprocessing)
+        self.observation, self.seconds = self._timed(observed, planes)
         self.rows, self.planes = len(rows), planes
 
     def count(self, rows: np.ndarray, planes: Planes) -> Tally:
@@ -165,11 +199,7 @@ class _Counter:
     def one(self, index: int) -> tuple[Array, Array, NDArray[np.int64]]:
         """Make and count draw number `index`."""
         rows, planes = self.draw(np.random.default_rng([self.seed, index]))
-        return self.sums(self.count(self.change(rows), planes))
-
-    def change(self, rows: np.ndarray) -> np.ndarray:
-        """Preprocess rows by steps fitted to themselves."""
-        return Preprocessing.fit(rows, self.steps).apply(rows) if self.steps else rows
+        return self.sums(self.count(rows, planes))
 
     def run(self, repeats: int, limit: int | None, workers: int, progress: bool) -> Nulls:
         """Draw stage after stage and gather."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppp.controls import prepare
+from ppp.null import prepare_changed
 from ppp.scan import tally_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def with_draws(result: PPPResult, draws: int) -> PPPResult:
         return result
     usable = np.isfinite(result.sampled.rows).all(axis=1)
     rows = result.sampled.rows[usable]
-    draw = prepare(rows, result.planes, result.plan.kind)
+    _, draw = prepare_changed(rows, result.planes, result.plan.kind, result.plan.preprocessing)
     tallies = []
     for index in range(draws):
         made, planes = draw(np.random.default_rng([result.plan.seed, index]))

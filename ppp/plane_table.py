@@ -12,7 +12,7 @@ from ppp.point_cloud import PointCollector
 from ppp.prepared import Prepared
 from ppp.statistics import Geometry
 from ppp.streams import ArrayBlocks
-from ppp.table import Table
+from ppp.table import Table, plain
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -71,12 +71,17 @@ def plane_statistics(result: PPPResult, max_points: int = 10_000_000) -> Table:
     wave = cos4(points.w, planes.cosine[points.plane])
     total = np.bincount(points.plane, weights=wave, minlength=planes.count)
     expected = len(result.sampled) * Geometry.of(planes, result.rule).expected / planes.count
-    p = _family_wise(kept, result.nulls)
+    p, why = _family_wise(kept, result.nulls)
     rows = []
     for at, (i, j) in enumerate(zip(planes.first, planes.second, strict=True)):
         hits = int(kept[at])
-        note = "" if hits else f"undefined, because no sample passes; {expected:.3g} expected"
-        log_q = float(np.log(hits / expected)) if hits and expected else None
+        notes = (
+            [] if hits else [f"undefined, because no sample passes; {plain(expected, 3)} expected"]
+        )
+        if hits and not expected > 0:
+            notes.append("log Q is undefined, because isotropy expects no hit")
+        note = "; ".join([*notes, why] if why else notes)
+        log_q = float(np.log(hits / expected)) if hits and expected > 0 else None
         rows.append((
             frame.labels[i], frame.labels[j], float(planes.cosine[at]), hits, expected,
             log_q, float(total[at] / hits) if hits else None, p[at], note,
@@ -111,17 +116,17 @@ def cos4(w: Array, cosine: Array) -> Array:
     return np.asarray(np.cos(2 * np.pi * share))
 
 
-def _family_wise(kept: NDArray[np.int64], nulls: Nulls | None) -> list[float | None]:
-    """Two-sided p of each plane against the extremes over the planes of every draw."""
+def _family_wise(kept: NDArray[np.int64], nulls: Nulls | None) -> tuple[list[float | None], str]:
+    """Two-sided p of each plane against the extremes over the planes of every draw, or why not."""
+    none: list[float | None] = [None] * len(kept)
     if nulls is None or nulls.kind != "rotation":
-        return [None] * len(kept)
-    fullest, emptiest = nulls.values["fullest"], nulls.values["emptiest"]
-    if np.isnan(fullest).any():
-        # A draw without hits has a fullest plane of none; too many planes leave no table at all.
-        if not nulls.observed_sums[:, 1].any() or np.isnan(fullest).all():
-            return [None] * len(kept)
-        fullest, emptiest = np.nan_to_num(fullest), np.nan_to_num(emptiest)
+        return none, "no p, because it is taken from the rotation null"
+    values = nulls.values
+    extremes = np.stack([values["fullest"], values["emptiest"]])
+    if not nulls.observed_sectors.size or np.isnan(extremes[:, ~np.isnan(values["kl"])]).any():
+        return none, "no p, because there are too many planes for a table of them in every draw"
+    fullest, emptiest = np.nan_to_num(extremes)  # a draw without hits has none in any plane
     members = len(fullest) + 1
     upper = (1 + (fullest[:, None] >= kept).sum(axis=0)) / members
     lower = (1 + (emptiest[:, None] <= kept).sum(axis=0)) / members
-    return [float(p) for p in np.minimum(1.0, 2 * np.minimum(upper, lower))]
+    return [float(p) for p in np.minimum(1.0, 2 * np.minimum(upper, lower))], ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ppp.density import window
 from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
 from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
-from ppp.views import View, densities, null_views, view
+from ppp.views import View, densities, how_to_draw, null_views, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,7 +227,7 @@ def plot_with_null(
         if not each.drawn:
             raise ValueError(
                 f"the result{name and ' ' + name} carries no full null draws to show: "
-                'project it with null="rotation" and null_draws=8'
+                f"{how_to_draw(each)}"
             )
         seen[name] = {"observed": view(each)} | _nulls(each, draws)
     heading = title or "Observed density beside its null"

@@ -6,7 +6,7 @@ import base64
 import html
 from typing import TYPE_CHECKING
 
-from ppp.table import readable
+from ppp.table import counted, readable
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -42,7 +42,7 @@ def sentences(result: PPPResult) -> list[str]:
     """
     tally, planes, frame = result.tally, result.planes, result.planes.frame
     lines = [
-        f"{tally.valid:,} samples of width {frame.n} in {planes.count:,} planes "
+        f"{counted(tally.valid, 'sample')} of width {frame.n} in {counted(planes.count, 'plane')} "
         f"({planes.pairs}, {frame.source}).",
         f"Kept: {result.hits:,} at epsilon = {result.rule.epsilon:.4g}"
         f"{_why(result)}; isotropy expects {readable(float(result.expected))}.",
@@ -52,20 +52,22 @@ def sentences(result: PPPResult) -> list[str]:
         parts = ", ".join(f"{count:,} {what}" for count, what in dropped if count)
         lines.append(f"Left out of {tally.rows:,} rows: {parts}.")
     if len(planes.degenerate):
+        pairs = len(planes.degenerate)
         lines.append(
-            f"{len(planes.degenerate):,} pairs of vectors are parallel or antipodal and span no "
-            "plane: skipped."
+            f"{counted(pairs, 'pair')} of vectors {'is' if pairs == 1 else 'are'} parallel or "
+            "antipodal and span no plane: skipped."
         )
     if tally.outside:
+        lie = "lies" if tally.outside == 1 else "lie"
         lines.append(
-            f"{tally.outside:,} hits lie beyond the grid's half-width {tally.half_width:g}: "
-            "counted, not drawn."
+            f"{counted(tally.outside, 'hit')} {lie} beyond the grid's half-width "
+            f"{tally.half_width:g}: counted, not drawn."
         )
     if result.nulls is not None:
         nulls = result.nulls
         lines.append(
-            f"Null control: {nulls.kind}, {nulls.repeats} repeats on {nulls.rows:,} rows of "
-            f"{nulls.inputs:,} inputs, seed {nulls.seed}."
+            f"Null control: {nulls.kind}, {counted(nulls.repeats, 'repeat')} on "
+            f"{counted(nulls.rows, 'row')} of {counted(nulls.inputs, 'input')}, seed {nulls.seed}."
         )
     if result.verdict is not None:
         lines += [result.verdict.text, *result.verdict.notes]

@@ -18,6 +18,7 @@ from ppp.ranks import min_p
 from ppp.rule import Rule
 from ppp.scan import tally_of
 from ppp.statistics import HEADLINE, from_sums
+from ppp.table import percent
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ class Detectable:
         """Return the finding in words."""
         if self.share is None:
             return f"no share of rows {self.place} would have been seen"
-        return f"{100 * self.share:.2g} % of the rows {self.place} would have been seen"
+        return f"{percent(self.share)} of the rows {self.place} would have been seen"
 
 
 def plant_rows(frame: Frame, plant: str, rows: int, degrees: float, seed: int) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ppp.closed import retention
 from ppp.shape import SHAPES
+from ppp.table import plain
 from ppp.tally import MOMENTS
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def undefined(name: str, sums: Array, geometry: Geometry) -> str:
             return "no sample passes"
         return (
             f"no sample passes at epsilon = {geometry.epsilon:g}; "
-            f"{rows * geometry.expected:.3g} hits expected under isotropy"
+            f"{plain(rows * geometry.expected, 3)} hits expected under isotropy"
         )
     return ""
 
@@ -335,7 +336,7 @@ def against(
     """
     observed = nulls.observed_of_class(label)
     joined = {name: _join(statistic, observed, nulls, label) for name, statistic in found.items()}
-    if label is None and not np.isnan(nulls.shapes).all():
+    if label is None and nulls.observed_sectors.size:
         for name in SHAPES:
             statistic = Statistic(name, observed[name])  # of the tested rows
             if np.isnan(observed[name]):
@@ -350,11 +351,20 @@ def against(
 
 def _shapeless(name: str, observed: Mapping[str, float]) -> str:
     """Say why a shape statistic is undefined."""
-    if not np.isnan(observed["kl"]):
-        planes = ("gini", "fullest", "emptiest")
-        why = "there are too many planes" if name in planes else "no beam stands out"
-        return f"undefined, because {why}"
-    return "undefined, because no sample passes"
+    if np.isnan(observed["kl"]):
+        return "undefined, because no sample passes"
+    if name in ("gini", "fullest", "emptiest"):
+        return "undefined, because there are too many planes"
+    if name.endswith("contrast"):
+        return "undefined, because no hit lies in these directions or half-way between"
+    return "undefined, because no beam stands out"
+
+
+def _untested(value: float, nulls: Nulls) -> str:
+    """Say why a defined statistic has no p."""
+    if np.isnan(value):
+        return f"no p, because it is undefined on the {nulls.rows:,} tested rows"
+    return "no p, because it is undefined in every draw of the null"
 
 
 def _join(
@@ -366,7 +376,10 @@ def _join(
     name = statistic.name
     value, p = observed[name], nulls.p(name, label)
     if p is None:
-        return statistic
+        if statistic.value is None:
+            return statistic
+        note = "; ".join(filter(None, [statistic.note, _untested(value, nulls)]))
+        return replace(statistic, note=note)
     mean, sd = nulls.spread(name, label)
     note = statistic.note
     if sd == 0:

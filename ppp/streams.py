@@ -63,6 +63,8 @@ class ArrayBlocks:
                 raise ValueError(
                     f"{name} needs one entry a row: {self.shape[0]} rows, got {len(values)}"
                 )
+        if self.label is not None:
+            check_labels(self.label)
         self._cuts = self._boundaries(sample is not None)
 
     def blocks(self) -> Iterator[Rows]:
@@ -146,7 +148,7 @@ def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:
     (2, 2)
     """
     if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
-        rows = x if isinstance(x, torch.Tensor) else np.asarray(x)
+        rows = x if isinstance(x, torch.Tensor) else _as_rows(x)
         return ArrayBlocks(rows, sample, label)
     if sample is not None or label is not None:
         raise TypeError("sample and label go with an array; blocks carry their own")
@@ -158,6 +160,34 @@ def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:
         "activations must be an (N, n) array or tensor, a store layer or an iterable of blocks, "
         f"got {type(x).__name__}"
     )
+
+
+def _as_rows(x: Any) -> np.ndarray:
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ValueError(
+            "activations must be a matrix (N, n): the rows given have different lengths"
+        ) from error
+
+
+def check_labels(label: np.ndarray) -> None:
+    """Raise a ValueError unless labels are one number or text a row.
+
+    Examples
+    --------
+    >>> check_labels(np.array(["cat", "dog"]))
+    """
+    if label.ndim != 1:
+        raise ValueError(f"label must hold one class a row, got shape {label.shape}")
+    if label.dtype.kind not in "iubfUS":
+        raise ValueError(f"label must hold numbers or texts, got dtype {label.dtype}")
+    missing = int(np.isnan(label).sum()) if label.dtype.kind == "f" else 0
+    if missing:
+        raise ValueError(
+            f"label must not be NaN, got {missing} of {len(label)}: give those rows a class of "
+            "their own, or leave them out"
+        )
 
 
 def check_matrix(rows: Any) -> Any:

@@ -49,10 +49,14 @@ class Sweep:
         rows = []
         for result, p, p_adjusted in zip(self.results, combined, adjust(combined), strict=True):
             epsilon, frame = result.rule.epsilon, result.planes.frame
-            note = "" if epsilon > READABLE else "sign of A4 unreadable"
+            notes = [] if epsilon > READABLE else ["sign of A4 unreadable"]
+            if result.statistics["log_q"].value is None:
+                notes.append(result.statistics["log_q"].note)
+            if p is None:
+                notes.append("no p, because there is no null control")
             rows.append((
                 epsilon, retention(frame.n, epsilon), result.expected, result.hits,
-                *(result.statistics[name].value for name in NAMES), p, p_adjusted, note,
+                *(result.statistics[name].value for name in NAMES), p, p_adjusted, "; ".join(notes),
             ))  # fmt: skip
         columns = (
             "epsilon", "retention", "expected", "hits", *NAMES, "p", "p_adjusted", "note"

@@ -108,6 +108,8 @@ def readable(entry: Any) -> str:
     --------
     >>> readable(0.123456), readable((0.1, 0.25)), readable(1234567), readable(None)
     ('0.1235', '[0.1, 0.25]', '1,234,567', '–')
+    >>> readable(12321.6), readable(5.748e-46)
+    ('12,322', '5.748e-46')
     """
     if entry is None or (isinstance(entry, float) and math.isnan(entry)):
         return "–"
@@ -116,10 +118,58 @@ def readable(entry: Any) -> str:
     if isinstance(entry, int):
         return f"{entry:,}"
     if isinstance(entry, float):
-        return f"{entry:.4g}"
+        return plain(entry, 4)
     if _is_pair(entry):
         return f"[{readable(entry[0])}, {readable(entry[1])}]"
     return str(entry)
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """Write a number with some digits; with an exponent only where nobody would want the zeros.
+
+    Parameters
+    ----------
+    value : float
+        Finite.
+    digits : int
+        Significant digits; whole numbers keep all of theirs.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plain(0.1234), plain(100.0), plain(12321.6), plain(1e-9)
+    ('0.12', '100', '12,322', '1e-09')
+    """
+    if 10**digits <= abs(value) + 0.5 < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things, one or several.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(10_000, "row")
+    ('1 row', '10,000 rows')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, two digits and no exponent.
+
+    Examples
+    --------
+    >>> percent(1.0), percent(0.005), percent(1e-5)
+    ('100 %', '0.5 %', '0.001 %')
+    """
+    from numpy import format_float_positional
+
+    return f"{format_float_positional(float(f'{100 * share:.2g}'), trim='-')} %"
 
 
 def _is_pair(entry: Any) -> bool:

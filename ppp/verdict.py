@@ -14,6 +14,7 @@ from ppp.frame import Frame
 from ppp.ranks import least_repeats
 from ppp.sensitivity import PLANTS, detectable
 from ppp.statistics import FEW, READABLE, Statistic
+from ppp.table import counted, percent, plain
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -122,8 +123,8 @@ def judge(
     if combined is None or 1 / (nulls.repeats + 1) > alpha:
         needed = least_repeats(alpha, "upper")
         text = (
-            f"No verdict: {nulls.repeats} repeats of the null cannot give p <= {alpha:g}; at "
-            f"least {needed} are needed."
+            f"No verdict: {counted(nulls.repeats, 'repeat')} of the null cannot give "
+            f"p <= {alpha:g}; at least {needed} are needed."
         )
         return Verdict("undefined", text, alpha, notes)
     if combined > alpha:
@@ -172,9 +173,11 @@ def _evidence(kind: str, statistics: Mapping[str, Statistic]) -> str:
         s = statistics[name]
         if s.value is None:
             continue
-        interval = "" if s.interval is None else f" [{s.interval[0]:.2g}, {s.interval[1]:.2g}]"
-        null = "" if s.null_mean is None else f" (rotated: {s.null_mean:.2g})"
-        parts.append(f"{LABELS[name]} = {s.value:.2g}{interval}{null}")
+        interval = (
+            "" if s.interval is None else f" [{plain(s.interval[0])}, {plain(s.interval[1])}]"
+        )
+        null = "" if s.null_mean is None else f" (rotated: {plain(s.null_mean)})"
+        parts.append(f"{LABELS[name]} = {plain(s.value)}{interval}{null}")
     n_eff = statistics[shown[0]].n_eff
     if n_eff is not None:
         few = ", few" if n_eff < FEW else ""
@@ -192,14 +195,16 @@ def _hits(statistics: Mapping[str, Statistic]) -> str:
     """Say so when no sample passes."""
     note = statistics["log_q"].note
     if statistics["log_q"].value is None and "no sample passes" in note:
-        return "; " + note.removeprefix("undefined, because ").replace("; ", ", ")
+        said = note.removeprefix("undefined, because ").split("; ")
+        return "; " + ", ".join(said[:2])  # what comes behind is about z
     return ""
 
 
 def _null(nulls: Nulls) -> str:
+    rows = counted(nulls.rows, "row")
     if nulls.kind == "rotation":
-        return f"a frame oriented at random ({nulls.repeats} rotations, {nulls.rows:,} rows)"
-    return f"the {nulls.kind} null ({nulls.repeats} draws, {nulls.rows:,} rows)"
+        return f"a frame oriented at random ({counted(nulls.repeats, 'rotation')}, {rows})"
+    return f"the {nulls.kind} null ({counted(nulls.repeats, 'draw')}, {rows})"
 
 
 def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, ...]:
@@ -207,7 +212,7 @@ def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, 
     if nulls.kind != "rotation" or 1 / nulls.repeats > alpha:
         return ()
     found = [detectable(nulls, planes, rule, plant, alpha) for plant in PLANTS]
-    seen = [f"{100 * each.share:.2g} % {each.place}" for each in found if each.share is not None]
+    seen = [f"{percent(each.share)} {each.place}" for each in found if each.share is not None]
     notes = []
     if seen:
         notes.append(
@@ -258,8 +263,8 @@ def invisible(
     if rows is not None and len(rows):
         found, expected = hypercube_mass(rows, frame), _isotropic_mass(m, frame.n)
         text += (
-            f"; {100 * found:.2g} % of the tested rows lie within 18° of such a diagonal "
-            f"({100 * expected:.2g} % under isotropy)"
+            f"; {percent(found)} of the tested rows lie within 18° of such a diagonal "
+            f"({percent(expected)} under isotropy)"
         )
     return (text + ".",)
 

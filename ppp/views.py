@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ppp.tally import Tally
 
 
+#: Extents below this, and above its inverse, have areas that leave the range of float64.
+SMALLEST = 1e-140
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """What there is to see of one tally.
@@ -80,6 +84,15 @@ def null_views(result: PPPResult) -> list[View]:
     return views
 
 
+def how_to_draw(result: PPPResult) -> str:
+    """Say how a result comes by full draws of its null."""
+    if result.plan is None:
+        return 'project it with null="rotation" and null_draws=8'
+    if result.plan.kind == "rotation" and result.plan.preprocessing is None:
+        return "project it with null_draws=8"
+    return "make them on the tested rows, ppp.pictures.with_draws(result, 8)"
+
+
 def _read(tally: Tally, planes: Planes, expected: float) -> View:
     grid = tally.image()
     hits = int(tally.hits) * (2 if planes.ordered else 1)
@@ -100,6 +113,11 @@ def densities(views: Iterable[View], size: int, shown: Window | None = None) -> 
     """Return one image a view, all with the same extent and Gaussians, scaled by their weights."""
     views = list(views)
     shown = window(views, size) if shown is None else shown
+    if not SMALLEST < shown.extent < 1 / SMALLEST:
+        raise ValueError(
+            f"a density per unit area cannot be held for activations of size {shown.extent:.0e}: "
+            "divide them all by one number, which changes no plane"
+        )
     made = [
         density(
             v.grid if v.sampled is None else v.sampled,
