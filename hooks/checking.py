@@ -88,20 +88,33 @@ def _check(path: Path) -> Report:
         if not store.complete:
             report.notes.append(f"{path}: the capture did not end cleanly")
         store.check_shards()
+        labels = _check_samples(store, report)
         for snapshot, layer in store.keys:
-            _check_layer(store, layer, snapshot, report)
+            _check_layer(store, layer, snapshot, report, labels)
     except HooksError as problem:
         report.problems.append(str(problem))
     return report
 
 
-def _check_layer(store: ActivationStore, layer: str, snapshot: str | None, report: Report) -> None:
+def _check_samples(store: ActivationStore, report: Report) -> bool:
+    """Return whether the inputs with their fields are what was written."""
+    try:
+        store.check_samples()
+    except StoreError as problem:
+        report.problems.append(str(problem))
+        return False
+    return True
+
+
+def _check_layer(
+    store: ActivationStore, layer: str, snapshot: str | None, report: Report, labels: bool
+) -> None:
     stored = store[layer, snapshot]
     odd = 0
     ended = -1
     for index in range(len(stored.block_offsets) - 1):
         try:
-            block = stored.block(index)
+            block = stored.block(index, labels)
         except StoreError as problem:
             report.problems.append(str(problem))
             continue

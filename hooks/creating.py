@@ -150,6 +150,8 @@ def _dataset(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dty
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_layout(h5py.h5d.CONTIGUOUS)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    # the same capture gives the same bytes, whenever it runs
+    creation.set_obj_track_times(False)
     # never filled: room that is not used yet is a hole and takes no disk
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype

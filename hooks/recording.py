@@ -118,8 +118,9 @@ class Recorder:
         there = self.path.exists() and not self.overwrite
         again = there and self.resume and self.share[1] == 1 and is_recovered(self.path)
         if there and not again:
+            whole = " and is finished, nothing is left to go on with" if self.resume else ""
             raise StoreError(
-                f"{self.path} exists: choose another path, or overwrite=True to replace it"
+                f"{self.path} exists{whole}: choose another path, or overwrite=True to replace it"
             )
         shelf.folder.mkdir(exist_ok=True)
         self._exit.enter_context(locked(shelf.folder / f"{shelf.prefix}.lock"))
@@ -130,6 +131,9 @@ class Recorder:
         except BaseException:
             self._exit.close()
             raise
+        if self.share[1] > 1:
+            # nobody may finish the store before everybody has begun
+            meet()
         return self
 
     def _take_over(self) -> None:

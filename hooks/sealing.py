@@ -90,7 +90,8 @@ def seal_of(shard: ShardFile) -> int:
     digest = xxhash.xxh3_64()
     _add(digest, [shard.store_id, shard.provenance, shard.fingerprint])
     _add(digest, [[name, repr(attrs)] for name, attrs in shard.snapshots.items()])
-    _add(digest, [len(shard.samples), sorted(shard.fields)])
+    types = sorted((name, values.dtype.str) for name, values in shard.raw_fields.items())
+    _add(digest, [len(shard.samples), types])
     for key in sorted(shard.layers, key=layer_path):
         layer = shard.layers[key]
         _add(digest, [layer_path(key), asdict(layer.spec), layer.offsets.tolist()])

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from hooks.errors import StoreError
+from hooks.files import sync_path
 
 
 def _world() -> tuple[int, int]:
@@ -66,6 +67,7 @@ def shared_id(path: Path) -> str:
     """
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     draft.write_text(uuid.uuid4().hex)
+    sync_path(draft)
     try:
         # a link appears whole or not at all, and only one process can make it
         os.link(draft, path)

@@ -134,8 +134,7 @@ class ActivationStore:
     @cached_property
     def _table(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self.check:
-            for shard in self._shards:
-                check_samples(shard)
+            self.check_samples()
         shards = [shard for shard in self._shards if len(shard.samples)] or self._shards[:1]
         ids = np.concatenate([shard.samples for shard in shards])
         ids, first = np.unique(ids, return_index=True)
@@ -176,6 +175,16 @@ class ActivationStore:
         (S,) array or None
         """
         return self.fields.get("label")
+
+    def check_samples(self) -> None:
+        """Raise if the inputs with their fields are not what was written.
+
+        Raises
+        ------
+        StoreError
+        """
+        for shard in self._shards:
+            check_samples(shard)
 
     def check_shards(self) -> None:
         """Raise if a shard of a finished store is missing.

@@ -189,13 +189,15 @@ class StoreLayer:
         for index in range(len(self.block_offsets) - 1):
             yield self.block(index)
 
-    def block(self, index: int) -> Block:
+    def block(self, index: int, labels: bool = True) -> Block:
         """Return one block.
 
         Parameters
         ----------
         index : int
             From 0 to one less than the number of blocks.
+        labels : bool
+            False leaves the labels out, which need the table of inputs.
 
         Returns
         -------
@@ -227,9 +229,8 @@ class StoreLayer:
                     f"{part.path}: rows {start} to {stop} of layer {self.layer!r} are not what "
                     "was written (checksum): the file is damaged, capture it again"
                 )
-        return Block(
-            to_torch(rows, part.spec.dtype), sample, position, self._store._labels_of(sample)
-        )
+        label = self._store._labels_of(sample) if labels else None
+        return Block(to_torch(rows, part.spec.dtype), sample, position, label)
 
     def rows(self, start: int = 0, stop: int | None = None) -> torch.Tensor:
         """Return a run of rows.

@@ -10,6 +10,8 @@ import h5py
 
 from hooks import creating, files
 
+_FOLDER_CALLS = ("replace", "link", "unlink", "mkdir", "rmdir")
+
 
 class Recording(io.RawIOBase):
     """A file for HDF5 whose every write is noted."""
@@ -57,7 +59,7 @@ class Recording(io.RawIOBase):
 
 def record_calls(monkeypatch, log):
     """Note what the package does to files from here on."""
-    real = {name: getattr(os, name) for name in ("pwrite", "replace", "unlink", "mkdir", "rmdir")}
+    real = {name: getattr(os, name) for name in ("pwrite", *_FOLDER_CALLS)}
 
     def open_h5(path, mode, **options):
         if mode == "r":
@@ -73,14 +75,27 @@ def record_calls(monkeypatch, log):
 
     def noted(name):
         def call(*args, **options):
+            result = real[name](*args, **options)
             log.append((name, *(Path(a) if isinstance(a, str | Path) else a for a in args)))
-            return real[name](*args, **options)
+            return result
 
         return call
 
+    def write_text(path, text):
+        log.append(("write", Path(path), 0, text.encode()))
+        return real_write_text(path, text)
+
+    def touch(path):
+        log.append(("write", Path(path), 0, b""))
+        real_touch(path)
+
+    real_write_text, real_touch = Path.write_text, Path.touch
+
     monkeypatch.setattr(creating, "open_h5", open_h5)
     monkeypatch.setattr(os, "pwrite", pwrite)
-    for name in ("replace", "unlink", "mkdir", "rmdir"):
+    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(Path, "touch", touch)
+    for name in _FOLDER_CALLS:
         monkeypatch.setattr(os, name, noted(name))
 
 
@@ -104,8 +119,8 @@ class Disk:
                 file.write(rest[1])
         elif name == "truncate":
             os.truncate(path, rest[0])
-        elif name == "replace":
-            os.replace(path, self.place(rest[0]))
+        elif name in ("replace", "link"):
+            getattr(os, name)(path, self.place(rest[0]))
         elif name == "mkdir":
             path.mkdir(exist_ok=True)
         else:

@@ -1,7 +1,9 @@
 """Hostile store files: a good one, changed in ways that know its structure. Run as a program.
 
-``python fuzzing.py FOLDER FIRST CASES`` writes one line a case to FOLDER/log: the case's number and
-"good" (read as a store) or "refused" (an error of this package); anything else ends the program.
+``python fuzzing.py FOLDER FIRST CASES`` writes one line a case to FOLDER/log-FIRST: the case's
+number and "good" (read as a store) or "refused" (an error of this package); anything else ends the
+program. A case is the same bytes whenever and wherever it is made: ``python fuzzing.py FOLDER 4711
+1`` leaves case 4711 in FOLDER/case-4711.h5.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ import random
 import resource
 import signal
 import sys
+import uuid
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy as np
+import torch
+from torch import nn
 
 import hooks
+from hooks.creating import set_flags
 
 NAMES = [
     "/layers/0/rows",
@@ -26,6 +33,7 @@ NAMES = [
     "/layers/0/position",
     "/samples/id",
     "/samples/label",
+    "/samples/checksum",
     "/samples/committed",
 ]
 GROUPS = [
@@ -101,7 +109,7 @@ def change_attribute(file, draw):
     if group not in file:
         return
     attrs = file[group].attrs
-    names = [*attrs, "format", "version", "complete", "order"]
+    names = [*attrs, "format", "version", "complete", "order", "seal", "provenance +1"]
     name = draw.choice(names)
     if draw.random() < 0.3:
         attrs.pop(name, None)
@@ -166,10 +174,28 @@ STRUCTURED = [
 ]
 
 
+def make_good(path):
+    """Write the store that the cases are made of: the same bytes every time."""
+    draw = torch.Generator().manual_seed(0)
+    x = [(torch.randn(8, 5, 4, generator=draw), torch.arange(8))]
+    model = nn.Linear(4, 3)
+    with torch.no_grad():
+        model.weight.copy_(torch.arange(12).reshape(3, 4) / 12)
+        model.bias.zero_()
+    identity = uuid.UUID(int=7)
+    with mock.patch("uuid.uuid4", return_value=identity), hooks.Recorder(path) as recorder:
+        recorder.record(nn.Sequential(model), x, "0")
+        recorder.record(nn.Sequential(model), x, "0", snapshot="s", attrs={"epoch": 1})
+
+
 def make_case(path, good, number):
     """Write hostile file `number`."""
     draw = random.Random(number)
     path.write_bytes(good)
+    if draw.random() < 0.5:
+        # who means harm can make a seal that fits: what lies behind it must hold by itself
+        set_flags(path, seal=0)
+        good = path.read_bytes()
     if draw.random() < 0.35:
         path.write_bytes(flip_bytes(good, draw))
         return
@@ -183,10 +209,10 @@ def make_case(path, good, number):
                 continue
 
 
-def read_case(path):
+def read_case(path, check=True):
     """Read everything that a store offers; say how it went."""
     try:
-        store = hooks.ActivationStore(path, incomplete=True)
+        store = hooks.ActivationStore(path, incomplete=True, check=check)
         for snapshot, layer in store.keys:
             for block in store[layer, snapshot].blocks():
                 block.rows.sum()
@@ -200,7 +226,8 @@ def main():
     folder, first, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     # bounded memory: a reader that believes a huge size dies here
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-    good = (folder / "good.h5").read_bytes()
+    make_good(folder / f"good-{first}.h5")
+    good = (folder / f"good-{first}.h5").read_bytes()
     path = folder / f"case-{first}.h5"
     with open(folder / f"log-{first}", "a") as log:
         for number in range(first, first + cases):
@@ -209,7 +236,7 @@ def main():
             log.write(f"{number} ")
             log.flush()
             make_case(path, good, number)
-            log.write(f"{read_case(path)}\n")
+            log.write(f"{read_case(path, check=number % 2 == 0)}\n")
             log.flush()
 
 

@@ -1,4 +1,8 @@
-"""Crashes at every write, kills, full disks: nothing is lost, nothing broken looks whole."""
+"""Crashes at every write, kills, full disks: nothing is lost, nothing broken looks whole.
+
+The long ones are marked ``soak``. What was tried and how it ended is in the report of
+``python -m pytest -m soak tests/test_hooks_faults.py --junitxml=faults.xml``, as properties.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import time
+from collections import Counter
 
 import crashes
 import pytest
@@ -37,10 +43,13 @@ def one_file(path, **options):
     return hooks.record(network(), x, ["0", "2"], path, progress=False, **options)
 
 
+def several():
+    return batches([500, 400, 300, 400], tokens=True)
+
+
 def several_files(path, **options):
     """A loader without a length: one file after the other, joined at the end."""
-    made = batches([500, 400, 300, 400], tokens=True)
-    return hooks.record(network(), made, ["0", "2"], path, progress=False, **options)
+    return hooks.record(network(), several(), ["0", "2"], path, progress=False, **options)
 
 
 def snapshots(path, **options):
@@ -55,11 +64,41 @@ def snapshots(path, **options):
     return hooks.ActivationStore(path)
 
 
+def shares(path, **options):
+    """Two processes, one after the other, writing one folder."""
+    for number in range(2):
+        if not (path.exists() and options.get("resume")):
+            with hooks.Recorder(path, share=(number, 2), **options) as recorder:
+                recorder.record(network(), [next(batches([2500]))] * 2, "0")
+    return hooks.ActivationStore(path)
+
+
+def interrupted(path):
+    with hooks.Recorder(path) as recorder:
+        for count, _ in enumerate(recorder.stream(network(), several(), ["0", "2"])):
+            if count == 4:
+                raise KeyboardInterrupt
+
+
+def gone_on_with(path, **options):
+    """Interrupted, recovered, and gone on with: what a recovered store becomes."""
+    if not options.get("resume"):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(path)
+    partial = path.with_name(path.name + ".partial")
+    if partial.exists() and not path.exists() and any(partial.glob("*.h5")):
+        hooks.recover(path)
+    return hooks.record(network(), several(), ["0", "2"], path, progress=False, resume=True)
+
+
 SCENARIOS = {
     "one file": (one_file, "a.h5"),
     "several files": (several_files, "a.h5"),
     "shards": (several_files, "a.store"),
     "snapshots": (snapshots, "a.h5"),
+    "two processes": (shares, "a.store"),
+    "recovered file": (gone_on_with, "a.h5"),
+    "recovered folder": (gone_on_with, "a.store"),
 }
 
 
@@ -76,30 +115,36 @@ def content(store):
 def check_state(folder, target, whole, floor):
     """Raise if a state of the disk breaks a promise; return the rows that it has."""
     path = folder / target
-    if path.exists():
+    try:
         found = content(hooks.ActivationStore(path))
+    except hooks.StoreError:
+        found = None
+    if found is not None:
         assert found.keys() == whole.keys()
         assert all(torch.equal(found[key], whole[key]) for key in whole)
         return {key: len(rows) for key, rows in whole.items()}
-    with pytest.raises(hooks.StoreError):
-        hooks.ActivationStore(path)
-    partial = folder / f"{target}.partial"
-    rows = {}
-    if partial.exists() and any(partial.glob("*.h5")):
-        found = content(hooks.ActivationStore(partial, incomplete=True))
-        for key, stored in found.items():
-            assert torch.equal(stored, whole[key][: len(stored)]), key
-            rows[key] = len(stored)
+    rows: dict[tuple[str | None, str], int] = {}
+    # a recovered store stands at its name, unfinished, before its partial folder is emptied
+    for place in (path, folder / f"{target}.partial"):
+        if place.is_file() or any(place.glob("*.h5")):
+            found = content(hooks.ActivationStore(place, incomplete=True))
+            for key, stored in found.items():
+                assert torch.equal(stored, whole[key][: len(stored)]), key
+                rows[key] = max(rows.get(key, 0), len(stored))
     for key, least in floor.items():
         assert rows.get(key, 0) >= least, (key, rows, floor)
     return rows
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize(
-    "resumed_at", [pytest.param(40, id="some"), pytest.param(1, id="all", marks=pytest.mark.soak)]
+    ("name", "resumed_at"),
+    [
+        *((name, 40 if name != "snapshots" else 80) for name in list(SCENARIOS)[:5]),
+        ("recovered file", 150),
+        *(pytest.param(name, 1, marks=pytest.mark.soak) for name in SCENARIOS),
+    ],
 )
-def test_a_crash_at_any_write_loses_nothing(tmp_path, name, resumed_at):
+def test_a_crash_at_any_write_loses_nothing(tmp_path, record_testsuite_property, name, resumed_at):
     capture, target = SCENARIOS[name]
     real, replayed, log = tmp_path / "real", tmp_path / "replayed", []
     real.mkdir()
@@ -107,24 +152,36 @@ def test_a_crash_at_any_write_loses_nothing(tmp_path, name, resumed_at):
     with pytest.MonkeyPatch.context() as patch:
         crashes.record_calls(patch, log)
         whole = content(capture(real / target))
-    disk, floor, points, resumed = crashes.Disk(real, replayed), {}, 0, 0
-    for points, call in enumerate(crashes.torn(log), start=1):
+    disk, floor, count = crashes.Disk(real, replayed), {}, Counter()
+    for number, call in enumerate(crashes.torn(log), start=1):
         disk.apply(call)
+        count["prefixes"] += 1
         # a draft is not looked at before it has its name: a look now and then will do
-        if call[0] != "write" or call[1].suffix == ".h5" or points % 20 == 0:
+        if call[0] != "write" or call[1].suffix == ".h5" or number % 20 == 0:
             floor = check_state(replayed, target, whole, floor)
-        if points % resumed_at == 0 and not (replayed / target).exists():
-            resumed += 1
+            ended = all(floor.get(key, 0) == len(rows) for key, rows in whole.items())
+            count["looked at"] += 1
+            count["whole" if ended else "unfinished" if floor else "nothing yet"] += 1
+        if number % resumed_at == 0 and not is_finished(replayed / target):
+            count["gone on with"] += 1
             again = tmp_path / "again"
             shutil.copytree(replayed, again)
             found = content(capture(again / target, resume=True))
             assert all(torch.equal(found[key], whole[key]) for key in whole)
             assert [p.name for p in again.iterdir()] == [target]
             shutil.rmtree(again)
-    assert points > 100
-    assert resumed > 2
+    record_testsuite_property(f"crash, {name}", dict(count))
+    assert count["prefixes"] > 100
+    assert count["gone on with"] > 2
     assert [p.name for p in replayed.iterdir()] == [target]
     assert floor == {key: len(rows) for key, rows in whole.items()}
+
+
+def is_finished(path):
+    try:
+        return hooks.ActivationStore(path).complete
+    except hooks.StoreError:
+        return False
 
 
 def kill_once(folder, draw):
@@ -155,7 +212,7 @@ WHOLE: dict[str, dict[tuple[str | None, str], torch.Tensor]] = {}
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.soak)])
-def test_a_killed_process_loses_nothing(tmp_path, kills):
+def test_a_killed_process_loses_nothing(tmp_path, record_testsuite_property, kills):
     WHOLE["rows"] = content(several_files(tmp_path / "whole.h5"))
     draw = random.Random(0)
     struck = 0
@@ -164,11 +221,12 @@ def test_a_killed_process_loses_nothing(tmp_path, kills):
         folder.mkdir()
         struck += kill_once(folder, draw)
         shutil.rmtree(folder)
+    record_testsuite_property("killed", {"processes": kills, "before their end": struck})
     assert struck >= kills // 4
 
 
 @pytest.mark.parametrize("kind", ["pwrite", "fsync", "replace"])
-def test_a_disk_that_fails_at_any_call_loses_nothing(tmp_path, kind):
+def test_a_disk_that_fails_at_any_call_loses_nothing(tmp_path, record_testsuite_property, kind):
     whole = content(several_files(tmp_path / "whole.h5"))
     real = getattr(os, kind)
     failing_at, failures = 0, 0
@@ -204,6 +262,7 @@ def test_a_disk_that_fails_at_any_call_loses_nothing(tmp_path, kind):
         assert all(torch.equal(found[key], whole[key]) for key in whole)
         shutil.rmtree(folder)
         failing_at += {"pwrite": 9, "fsync": 4, "replace": 0}[kind]
+    record_testsuite_property(f"failing {kind}", failures)
     assert failures > 2
 
 
@@ -223,6 +282,32 @@ def test_a_disk_that_fills_while_hdf5_writes(tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not (tmp_path / "a.h5").exists()
     assert len(one_file(tmp_path / "a.h5", overwrite=True)["0"]) == 7000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk, tmp_path):
+    whole = content(several_files(tmp_path / "whole.h5"))
+    path = small_disk / "a.h5"
+    with pytest.raises(hooks.StoreError, match=r"is full: make room and go on with resume=True"):
+        several_files(path)
+    rows = check_state(small_disk, "a.h5", whole, {})
+    assert sum(rows.values()) > 0
+    # more room: the disk's files are brought to a larger one
+    larger = tmp_path / "larger"
+    shutil.copytree(small_disk, larger)
+    found = content(several_files(larger / "a.h5", resume=True))
+    assert all(torch.equal(found[key], whole[key]) for key in whole)
 
 
 @pytest.mark.parametrize("target", ["a.h5", "a.store"])

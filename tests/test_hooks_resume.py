@@ -156,3 +156,67 @@ def test_two_writers_at_one_path(model, tmp_path):
         with pytest.raises(hooks.StoreError, match="another recorder"):
             hooks.recover(path)
     assert len(hooks.ActivationStore(path)["0"]) == 9000
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+def test_a_recovered_store_can_be_gone_on_with(model, tmp_path, target):
+    whole = record(model, loader(), "*", tmp_path / "whole.h5")
+    path = tmp_path / target
+    interrupt(model, path)
+    assert not hooks.recover(path).complete
+    with pytest.raises(hooks.IncompleteStoreError, match="go on with the capture, resume=True"):
+        hooks.ActivationStore(path)
+    with pytest.raises(hooks.StoreError, match="exists: choose another path"):
+        record(model, loader(), "*", path)
+    with pytest.raises(hooks.StoreError, match="weights"):
+        record(nn.Sequential(*(nn.Tanh() for _ in range(3))), loader(), "*", path, resume=True)
+    store = record(model, loader(), "*", path, resume=True)
+    same(store, whole)
+    assert store.complete
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([target, "whole.h5"])
+    with pytest.raises(
+        hooks.StoreError, match="exists and is finished, nothing is left to go on with"
+    ):
+        record(model, loader(), "*", path, resume=True)
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+@pytest.mark.parametrize("call", ["replace", "rmdir"])
+def test_a_crash_while_a_recovered_store_is_taken_back_loses_nothing(
+    model, tmp_path, monkeypatch, target, call
+):
+    whole = record(model, loader(), "*", tmp_path / "whole.h5")
+    path = tmp_path / target
+    interrupt(model, path)
+    hooks.recover(path)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, killed)
+        with pytest.raises(KeyboardInterrupt):
+            record(model, loader(3), "*", path, resume=True)
+    same(record(model, loader(), "*", path, resume=True), whole)
+
+
+def test_two_parts_of_a_capture_are_not_mixed(model, tmp_path):
+    path = tmp_path / "a.h5"
+    interrupt(model, path)
+    hooks.recover(path)
+    kept = path.rename(tmp_path / "kept.h5")
+    interrupt(model, path)
+    kept.rename(path)
+    with pytest.raises(hooks.StoreError, match="both hold part of a capture: move one"):
+        record(model, loader(), "*", path, resume=True)
+
+
+def test_several_processes_do_not_go_on_with_a_recovered_store(model, tmp_path):
+    path = tmp_path / "a.store"
+    interrupt(model, path)
+    hooks.recover(path)
+    with (
+        pytest.raises(hooks.StoreError, match="exists"),
+        hooks.Recorder(path, share=(0, 2), resume=True),
+    ):
+        pass
