@@ -29,11 +29,11 @@ PRESETS = {
     },
     "fashion": {
         "data": ("digits", "fashion-mnist"),
-        "widths": (500,),
+        "widths": (100,),
         "hidden": (2, 3, 4, 5),
         "epochs": 5,
         "limit": 10_000,
-        "repeats": 1,
+        "repeats": 2,
     },
     "paper": {
         "data": ("mnist", "emnist-a-j", "fashion-mnist", "cifar-10", "cifar-100", "caltech-256"),
@@ -103,4 +103,7 @@ show("activations")
 # %%
 # What the paper claims, and what is seen
 # ---------------------------------------
-# CLAIM
+# The paper: elementwise tanh is ahead on easy data, both are close on Fashion-MNIST, the isotropic
+# form is ahead on CIFAR and Caltech and does not decline with depth. Seen: the first, and a gap of
+# two to three points on Fashion-MNIST. Elementwise tanh does not decline at these depths. The data
+# on which the isotropic form is said to win are not among ours.

@@ -57,3 +57,8 @@ for row, (name, version) in zip(axes, versions.items(), strict=True):
             ax.set_ylabel(name)
         ax.set_title(f"layer {index}", fontsize=9)
 show("diagonalisation")
+
+# %%
+# What the paper claims, and what is seen
+# ---------------------------------------
+# A layer becomes diagonal and the network computes the same: seen, to rounding.

@@ -207,4 +207,8 @@ show("schedule")
 # %%
 # What the paper claims, and what is seen
 # ---------------------------------------
-# CLAIM
+# The paper: widths settle after each task, excess is pruned, adaptive networks do no worse than
+# static ones; and H2 and H3 split into widths that settle and widths that grow. Seen: all of it,
+# the split with the published count alone. There the layers that run away are those that start at
+# least as wide as their input; from the same initialisation, counting neurons, all settle. The
+# count is cause enough; whether it is the only one in the paper's runs, these runs cannot say.

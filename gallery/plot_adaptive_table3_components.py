@@ -82,3 +82,9 @@ image = ax.imshow(shown[:80].T, aspect="auto", cmap="RdBu_r", vmin=-4, vmax=4)
 ax.set(xlabel="test image", ylabel="component")
 fig.colorbar(image, label="value, in deviations")
 show("components")
+
+# %%
+# What the paper claims, and what is seen
+# ---------------------------------------
+# Two forms are exact and the third is not: seen, to rounding and by logits that move. Its cost is
+# said to be less than theirs: true of multiplications, not of the clock at this size.

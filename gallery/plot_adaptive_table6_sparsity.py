@@ -31,7 +31,7 @@ PRESETS = {
     },
     "fashion": {
         "data": "fashion-mnist",
-        "limit": 10_000,
+        "limit": 2_000,
         "epochs": 1,
         "repeats": 1,
         "architectures": [(w, d) for w in (500, 1000) for d in (2, 3, 4, 5, 6)],
@@ -136,3 +136,11 @@ for name, net in (("alternating", alternating), ("joint", joint.network)):
         f"beyond 1e-1 {adapt.nonzero_parameters(net, 1e-1)}"
     )
 print(f"proxy {joint.proxy[0]:.1f} to {joint.proxy[-1]:.1f}")
+
+# %%
+# What the paper claims, and what is seen
+# ---------------------------------------
+# The function stays, accuracy too, and parameters fall towards one half: seen, with the counts of
+# the paper's formulas. A forward takes less time: seen, though time falls less than parameters do.
+# The joint optimisation, which the paper names, lowers its norm and makes more entries small, but
+# fewer of them zero than where every second layer is diagonal.
