@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from ppp.layer_analysis import LayerAnalysis, analyse_flow
 from ppp.live_fitting import WAY_OUT, check_same_rows, fitted_live
 from ppp.preprocessing import Preprocessing, fitted
 from ppp.result import PPPResult
-from ppp.scan import run
-from ppp.settings import PAPER_EPSILON, Settings, check_engine
-from ppp.streams import as_stream
+from ppp.scan import Companion, run
+from ppp.settings import PAPER_EPSILON, Settings
+from ppp.streams import as_stream, watched
 
 #: Full draws of the null that are kept for pictures, at most.
 PICTURE_DRAWS = 8
@@ -31,6 +31,8 @@ def project(
     *,
     sample: np.ndarray | None = None,
     label: np.ndarray | None = None,
+    distance: float | None = None,
+    also: Sequence[Companion] = (),
     preprocess: str | Sequence[str] | None = None,
     null: str | None = "rotation",
     null_repeats: int = 99,
@@ -56,9 +58,15 @@ def project(
     pairs : {"combination", "permutation"}
         Every pair of vectors once, or in both orders.
     engine : str
-        "auto" or "cpu".
+        "cpu" (numba), "torch:DEVICE", "torch" (on the device of the rows, or the first
+        accelerator), or "auto": torch for tensors on an accelerator, else "cpu". All count alike;
+        the provenance says which did.
     sample, label : (N,) arrays, optional
         Input and class of each row, for arrays; rows of one input next to each other.
+    distance : float, optional
+        Keep only samples at most this far from the plane, too; with epsilon 0 this is the rule.
+    also : sequence, optional
+        Other methods that the same pass feeds, such as `srm.Sweeping()`; see `PPPResult.also`.
     preprocess : str or sequence of str, optional
         "centre", "scale", "whiten", "drop-outliers", "clip-outliers", in this order of work; the
         null goes through the same steps, and the result records them. See `ppp.Preprocessing`.
@@ -103,17 +111,17 @@ def project(
     ((28,), True)
     """
     settings = Settings(
-        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
-    )
-    check_engine(engine)
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress,
+        engine, distance, also,
+    )  # fmt: skip
     stream = as_stream(x, sample, label)
     layer = LayerAnalysis(
         settings,
         stream.shape[0],
-        provenance={"engine": "cpu", "source": _describe(x)},
+        provenance={"source": _describe(x)},
         preprocessing=fitted(stream, preprocess),
     )
-    blocks = _watched(stream.blocks(), stream.shape[0], "rows", progress)
+    blocks = watched(stream.blocks(), stream.shape[0], "rows", progress)
     return layer.result(run(blocks, layer.plan, workers))
 
 
@@ -135,6 +143,8 @@ def analyze(
     store: str | os.PathLike[str] | None = None,
     labels: bool = True,
     engine: str = "auto",
+    distance: float | None = None,
+    also: Sequence[Companion] = (),
     progress: bool = True,
     **capture: Any,
 ) -> PPPResult | dict[str, PPPResult]:
@@ -155,7 +165,7 @@ def analyze(
         As in `project`, for each layer. With `store` the rows are stored first and read from
         there; without, the loader is gone through twice (a third time for steps behind
         "clip-outliers" that clips) and must give the same data each time.
-    epsilon, frame, pairs, null, null_repeats, null_limit, seed, bins, engine
+    epsilon, frame, pairs, null, null_repeats, null_limit, seed, bins, engine, distance, also
         As in `project`; epsilon is chosen automatically by default, and the result says how.
     null_draws : int
         Rotations counted over all rows, at most eight by default, to be drawn beside the density.
@@ -192,13 +202,13 @@ def analyze(
     import hooks
 
     settings = Settings(
-        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
-    )
-    check_engine(engine)
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress,
+        engine, distance, also,
+    )  # fmt: skip
     names = hooks.select(model, layer)
     capture |= {"labels": labels, "progress": progress}
 
-    about = {"model": type(model).__name__, "engine": "cpu"}
+    about = {"model": type(model).__name__}
     if store is None:
         results = _analyse_live(model, loader, names, settings, preprocess, about, capture)
     elif check_steps(preprocess):
@@ -234,6 +244,8 @@ def analyze_store(
     seed: int = 0,
     bins: int = 1024,
     engine: str = "auto",
+    distance: float | None = None,
+    also: Sequence[Companion] = (),
     workers: int | None = None,
     progress: bool = True,
 ) -> PPPResult | dict[str, PPPResult]:
@@ -252,7 +264,7 @@ def analyze_store(
     snapshot : str, optional
         Which training snapshot, where the store has several.
     preprocess, epsilon, frame, pairs, null, null_repeats, null_limit, null_draws, seed, bins, \
-    engine, workers, progress
+    engine, distance, also, workers, progress
         As in `analyze` and `project`.
 
     Returns
@@ -268,9 +280,9 @@ def analyze_store(
     import hooks
 
     settings = Settings(
-        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress
-    )
-    check_engine(engine)
+        frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, progress,
+        engine, distance, also,
+    )  # fmt: skip
     many = isinstance(paths, list | tuple)
     listed: list[Any] = list(paths) if isinstance(paths, list | tuple) else [paths]
     results = {
@@ -339,7 +351,6 @@ def _analyse_layer(
 ) -> PPPResult:
     """Analyse one stored layer, here or on a client's workers."""
     provenance = {
-        "engine": "cpu",
         "layer": layer.layer,
         "snapshot": layer.snapshot,
         "store": os.path.basename(os.fspath(layer.path)),
@@ -347,7 +358,7 @@ def _analyse_layer(
     change = fitted(layer, preprocess)
     analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance, preprocessing=change)
     if client is None:
-        blocks = _watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
+        blocks = watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
         result = analysis.result(run(blocks, analysis.plan, workers))
     else:
         from ppp.distributed import run_on
@@ -375,16 +386,6 @@ def _inputs_ahead(loader: Any) -> int | None:
         return None if dataset is None else len(dataset)
     except TypeError:  # an iterable data set has no length
         return None
-
-
-def _watched(blocks: Iterable[Any], total: int | None, what: str, progress: bool) -> Iterator[Any]:
-    """Yield blocks under a progress bar of rows."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=what, unit="rows", unit_scale=True, disable=not progress) as bar:
-        for block in blocks:
-            yield block
-            bar.update(len(block.rows))
 
 
 def _describe(x: Any) -> str:

@@ -54,7 +54,7 @@ class Threshold(click.ParamType):
             epsilon = float(value)
         except ValueError:
             self.fail(f'epsilon must be a number in (0, 1] or "auto", got {value!r}', param, ctx)
-        if not 0 < epsilon <= 1:
+        if not 0 <= epsilon <= 1:  # 0 leaves the rule to --distance
             self.fail(f"epsilon must lie in (0, 1], got {value}", param, ctx)
         return epsilon
 
@@ -118,6 +118,12 @@ class Threshold(click.ParamType):
     help="Keep a sample when its in-plane share of the norm is at least this.",
 )
 @click.option(
+    "--distance",
+    type=float,
+    metavar="NUMBER",
+    help="Keep only samples at most this far from the plane, too; alone with --epsilon 0.",
+)
+@click.option(
     "--pairs",
     type=click.Choice(["combination", "permutation"]),
     default="combination",
@@ -140,7 +146,13 @@ class Threshold(click.ParamType):
 )
 @click.option("--srm", is_flag=True, help="Draw spotlight sweeps (SRM) instead of densities.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
-@click.option("--engine", default="auto", show_default=True, help="Which kernels count.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Who counts: cpu, torch (the first accelerator) or torch:DEVICE.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def plot(paths: tuple[Path, ...], **options: Any) -> None:
     """Draw privileged-plane projections beside their null, and print the numbers.
@@ -175,6 +187,8 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
     from ppp.table import Table
 
     matplotlib.use("agg")
+    if options["distance"] is not None:
+        raise click.UsageError("--distance is a rule of projections: leave it out with --srm")
     curves, lines = {}, []
     for name, rows, epsilon in swept(paths, options, open_store):
         repeats = options["null_repeats"] if options["null"] == "rotation" else 0

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ppp.device_counting import DeviceCounter
+from ppp.engines import Engine
 from ppp.frame import GRAM_LIMIT
 from ppp.kernels import cpu
 from ppp.oblique_counting import ObliqueCounter
@@ -34,6 +36,10 @@ def bound_of(rule: Rule) -> Any:
     return cpu.Bound(share, 1 - SLACK, distance2)
 
 
+#: The numba engine.
+CPU = Engine()
+
+
 class PlaneCounter:
     """Count the hits of every plane.
 
@@ -47,17 +53,31 @@ class PlaneCounter:
         Of the tally's grid.
     detailed : bool
         False counts pooled hits and moments only.
+    engine : Engine
+        Who counts.
     """
 
     def __init__(
-        self, planes: Planes, rule: Rule, half_width: float = 1.0, detailed: bool = True
+        self,
+        planes: Planes,
+        rule: Rule,
+        half_width: float = 1.0,
+        detailed: bool = True,
+        engine: Engine = CPU,
     ) -> None:
-        self._tally = Tally(planes, rule, half_width, detailed)
-        self._counter: OrthonormalCounter | ObliqueCounter
-        if planes.frame.orthonormal:
+        self._tally, self._engine = Tally(planes, rule, half_width, detailed), engine
+        self._counter: OrthonormalCounter | ObliqueCounter | DeviceCounter
+        if engine.device is not None:
+            self._counter = DeviceCounter(self._tally, bound_of(rule), engine.device)
+        elif planes.frame.orthonormal:
             self._counter = OrthonormalCounter(self._tally, bound_of(rule))
         else:
             self._counter = ObliqueCounter(self._tally, search_arguments(planes, rule))
+
+    @property
+    def alone(self) -> bool:
+        """Whether it must be fed by the caller's own thread: a device is one worker by itself."""
+        return self._engine.device is not None
 
     @property
     def tally(self) -> Tally:
@@ -68,7 +88,9 @@ class PlaneCounter:
     def fork(self) -> PlaneCounter:
         """Return an empty counter of the same kind, for another worker."""
         tally = self._tally
-        return PlaneCounter(tally.planes, tally.rule, tally.half_width, tally.detailed)
+        return PlaneCounter(
+            tally.planes, tally.rule, tally.half_width, tally.detailed, self._engine
+        )
 
     def append(self, block: Prepared) -> None:
         """Count a block."""

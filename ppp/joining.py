@@ -12,6 +12,8 @@ from ppp.prepared import PIECE_ROWS
 
 #: Bytes of rows handed to a worker at once, about: per-block costs then vanish beside counting.
 JOINED_BYTES = 2**23
+#: The same for rows on an accelerator, where each step costs as much as thousands of rows.
+DEVICE_BYTES = 2**27
 
 
 class Joined(NamedTuple):
@@ -49,13 +51,18 @@ def joined(blocks: Iterable[Any]) -> Iterator[Any]:
     held: list[Any] = []
     size = 0
     for block in blocks:
-        if held and not (size < JOINED_BYTES and _follows(held[-1], block)):
+        if held and not (size < _most(block.rows) and _follows(held[-1], block)):
             yield _join(held)
             held, size = [], 0
         held.append(block)
         size += _bytes(block.rows)
     if held:
         yield _join(held)
+
+
+def _most(rows: Any) -> int:
+    away = isinstance(rows, torch.Tensor) and rows.device.type != "cpu"
+    return DEVICE_BYTES if away else JOINED_BYTES
 
 
 def _bytes(rows: Any) -> int:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ppp.controls import check_frame
 from ppp.counting import PlaneCounter
+from ppp.engines import chosen_engine
 from ppp.frame import Frame, as_frame, haar_rotation
 from ppp.planes import Planes
 from ppp.preprocessing import Changed, Preprocessing
@@ -44,6 +45,8 @@ class LayerAnalysis:
     inputs_ahead: int | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    _own: int = field(default=0, init=False)
+    _theirs: list[int] = field(default_factory=list, init=False)
 
     def plan(self, pilot: Sequence[Any]) -> list[Sink]:
         """Choose frame, epsilon and grid from the first blocks; return the sinks."""
@@ -62,7 +65,9 @@ class LayerAnalysis:
         if asked.null is not None:
             check_frame(asked.null, frame)
         self.planes, self.rule = planes, rule
-        counter: Sink = PlaneCounter(planes, rule, half_width)
+        engine = chosen_engine(asked.engine, pilot[0].rows if change is None else np.empty(0))
+        self.provenance |= engine.record
+        counter: Sink = PlaneCounter(planes, rule, half_width, engine=engine)
         # the tests fit the steps anew in every turned frame: they need the rows as they came
         sinks = [counter if change is None else Changed(counter, change), Reservoir(asked.seed)]
         if asked.null == "rotation" and (change is None or change.equivariant):
@@ -70,13 +75,18 @@ class LayerAnalysis:
                 # the very rotations that the tests draw, so that picture k is draw k
                 q = haar_rotation(frame.n, np.random.default_rng([asked.seed, index]))
                 turned = Planes(frame.rotated(q), planes.ordered)
-                drawn: Sink = PlaneCounter(turned, rule, half_width)
+                drawn: Sink = PlaneCounter(turned, rule, half_width, engine=engine)
                 sinks.append(drawn if change is None else Changed(drawn, change))
+        self._own = len(sinks)
+        for companion in asked.also:
+            theirs = list(companion.plan(list(pilot)))
+            self._theirs.append(len(theirs))
+            sinks += theirs if change is None else [Changed(sink, change) for sink in theirs]
         return sinks
 
     def result(self, gathered: Sequence[Any]) -> PPPResult:
         """Make the result of what the sinks gathered."""
-        tally, sampled, drawn = gathered[0], gathered[1], gathered[2:]
+        tally, sampled, drawn = gathered[0], gathered[1], gathered[2 : self._own]
         if not tally.valid:
             steps = [] if self.preprocessing is None else self.preprocessing.record["steps"]
             after = f" after preprocessing ({', '.join(steps)})" if steps else ""
@@ -96,18 +106,23 @@ class LayerAnalysis:
                 self.preprocessing,
                 asked.null_limit,
             )
+        provenance = self._provenance(sampled)
+        also, start = [], self._own
+        for companion, count in zip(asked.also, self._theirs, strict=True):
+            also.append(companion.result(gathered[start : start + count]))
+            start += count
         return PPPResult(
-            self.planes, self.rule, tally, self._provenance(sampled), plan, sampled, tuple(drawn)
+            self.planes, self.rule, tally, provenance, plan, sampled, tuple(drawn), tuple(also)
         )
 
     def _rule(self, planes: Planes, pilot: Sequence[Any]) -> Rule:
         asked = self.settings
         if not isinstance(asked.epsilon, str):
             self.provenance["epsilon_rule"] = "given"
-            return Rule(asked.epsilon, asked.bins)
+            return Rule(asked.epsilon, asked.bins, distance=asked.distance)
         epsilon, why = chosen_epsilon(asked.epsilon, self._rows(pilot), planes)
         self.provenance["epsilon_rule"] = why
-        return Rule(epsilon, asked.bins)
+        return Rule(epsilon, asked.bins, distance=asked.distance)
 
     def _rows(self, pilot: Sequence[Any]) -> int:
         """Rows to come: known, or as many an input as the first blocks have."""

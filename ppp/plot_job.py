@@ -100,6 +100,7 @@ def projected(
             epsilon=options["epsilon"],
             pairs=options["pairs"],
             engine=options["engine"],
+            distance=options["distance"],
             null=null,
             null_repeats=options["null_repeats"],
             null_draws=draws if null == "rotation" else 0,

@@ -24,6 +24,7 @@ def points(
     pairs: str = "combination",
     *,
     max_points: int = 10_000_000,
+    distance: float | None = None,
     sample: np.ndarray | None = None,
     seed: int = 0,
 ) -> Points:
@@ -31,7 +32,7 @@ def points(
 
     Parameters
     ----------
-    x, frame, pairs, sample, seed
+    x, frame, pairs, distance, sample, seed
         As in `project`.
     epsilon : float
         Threshold in (0, 1].
@@ -55,8 +56,8 @@ def points(
     >>> found.w.tolist(), found.plane.tolist()
     ([[3.0, 4.0], [4.0, 0.1]], [0, 2])
     """
-    rule = Rule(epsilon)
-    settings = Settings(frame, epsilon, pairs, null=None, seed=seed)
+    rule = Rule(epsilon, distance=distance)
+    settings = Settings(frame, epsilon, pairs, null=None, seed=seed, distance=distance)
     stream = as_stream(x, sample)
     if stream.shape[0] is not None:
         layer = LayerAnalysis(settings, stream.shape[0])

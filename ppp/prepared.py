@@ -107,17 +107,20 @@ class Prepared:
 
     Parameters
     ----------
-    x : (R, n) float32 or float64 array
-        Rows.
+    x : (R, n) array or tensor
+        Rows, of any floating type, on any device.
     sample : (R,) int64 array
         Input of each row.
     label : (R,) array or None
         Class of each row's input.
     """
 
-    def __init__(self, x: np.ndarray, sample: np.ndarray, label: np.ndarray | None) -> None:
-        self.x, self.sample, self.label = x, sample, label
+    def __init__(
+        self, x: np.ndarray | torch.Tensor, sample: np.ndarray, label: np.ndarray | None
+    ) -> None:
+        self._rows, self.sample, self.label = x, sample, label
         self._noted: np.ndarray | None = None
+        self._there: dict[torch.device, torch.Tensor] = {}
 
     @classmethod
     def of(cls, block: Any) -> Prepared:
@@ -134,7 +137,60 @@ class Prepared:
         """
         label = getattr(block, "label", None)
         sample = np.ascontiguousarray(block.sample, dtype=np.int64)
-        return cls(as_array(block.rows), sample, None if label is None else np.asarray(label))
+        return cls(block.rows, sample, None if label is None else np.asarray(label))
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """(R, n) float32 or float64 rows in the host's memory, copied there when first needed."""
+        return as_array(self._rows)
+
+    def on(self, device: torch.device, double: bool = True) -> torch.Tensor:
+        """Return the rows as a float32 or float64 tensor on a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where; rows that are there already are not copied.
+        double : bool
+            Whether the device has float64; if not, rows of that type stay on the CPU.
+
+        Returns
+        -------
+        (R, n) tensor
+        """
+        if device not in self._there:
+            self._there[device] = as_tensor(self._rows, device, double)
+        return self._there[device]
+
+    def valid(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the valid rows among those asked for, made safe, in the host's memory.
+
+        Parameters
+        ----------
+        wanted : (R,) bool array
+            Which rows to look at; of rows on a device only these are copied.
+
+        Returns
+        -------
+        rows : (K, n) array
+        at : (K,) int64 array
+            Where they stand in the block.
+        """
+        if self._on_device:
+            at = np.flatnonzero(wanted)
+            chosen = self._rows[torch.from_numpy(at).to(self._rows.device)]
+            part = Prepared(as_array(chosen), self.sample[at], None)
+            rows, kept = part.valid(np.ones(len(at), bool))
+            return rows, at[kept]
+        wanted = wanted & (self.state == cpu.VALID)
+        pieces = (piece.x[wanted[piece.start : piece.start + len(piece)]] for piece in self.pieces)
+        return np.concatenate([self.x[:0], *pieces]), np.flatnonzero(wanted)
+
+    @property
+    def _on_device(self) -> bool:
+        """Whether the rows are not in the host's memory, and were not needed there so far."""
+        away = isinstance(self._rows, torch.Tensor) and self._rows.device.type != "cpu"
+        return away and "x" not in self.__dict__
 
     @property
     def rows(self) -> int:
@@ -212,7 +268,8 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     >>> as_array(torch.ones(2, 3, dtype=torch.bfloat16)).dtype
     dtype('float32')
     """
-    if isinstance(rows, np.ndarray):
+    if not isinstance(rows, torch.Tensor):
+        rows = np.asarray(rows)
         if rows.dtype == np.float16:
             rows = torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
         elif rows.dtype not in (np.float32, np.float64):
@@ -224,3 +281,32 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     elif rows.dtype not in (torch.float32, torch.float64):
         rows = rows.double()
     return rows.contiguous().numpy()
+
+
+def as_tensor(
+    rows: torch.Tensor | np.ndarray, device: torch.device, double: bool = True
+) -> torch.Tensor:
+    """Return rows as a float32 or float64 tensor on a device, without loss.
+
+    Parameters
+    ----------
+    rows : (R, n) tensor or array
+        Types are taken as by `as_array`.
+    device : torch.device
+        Where.
+    double : bool
+        Whether the device has float64; if not, rows of that type stay on the CPU.
+
+    Returns
+    -------
+    (R, n) tensor
+    """
+    if not isinstance(rows, torch.Tensor):
+        array = as_array(rows)
+        # a tensor that shares memory with an array must be one that may be written to
+        rows = torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
+    rows = rows.detach()
+    narrow = rows.dtype in (torch.float16, torch.bfloat16, torch.float32)
+    if not narrow and not double:
+        return rows.cpu().double()
+    return rows.to(device).to(torch.float32 if narrow else torch.float64)

@@ -176,6 +176,11 @@ class Changed:
         """Return an empty sink of the same kind."""
         return Changed(self.sink.fork(), self.preprocessing)
 
+    @property
+    def alone(self) -> bool:
+        """Whether it must be fed by the caller's own thread, as the sink must."""
+        return bool(getattr(self.sink, "alone", False))
+
     def append(self, block: Prepared) -> None:
         """Take a block in, changed."""
         rows = self.preprocessing.apply(block.x)

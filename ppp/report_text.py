@@ -45,7 +45,7 @@ def sentences(result: PPPResult) -> list[str]:
         f"{counted(tally.valid, 'sample')} of width {frame.n} in {counted(planes.count, 'plane')} "
         f"({planes.pairs}, {frame.source}).",
         f"Kept: {result.hits:,} at epsilon = {result.rule.epsilon:.4g}"
-        f"{_why(result)}; isotropy expects {readable(float(result.expected))}.",
+        f"{_why(result)}; {_expectation(result)}.",
     ]
     dropped = [(tally.zero, "all zero"), (tally.nonfinite, "NaN or infinite")]
     if any(count for count, _ in dropped):
@@ -92,6 +92,13 @@ def as_html(result: PPPResult) -> str:
     text = "".join(f"<p>{html.escape(line)}</p>" for line in sentences(result))
     picture = f'<img alt="in-plane density" src="data:image/png;base64,{image}">'
     return f"<div>{picture}{text}{result.table()._repr_html_()}</div>"
+
+
+def _expectation(result: PPPResult) -> str:
+    distance = result.rule.distance
+    if distance is None:
+        return f"isotropy expects {readable(float(result.expected))}"
+    return f"and at most {distance:g} from the plane, for which isotropy has no closed form"
 
 
 def _why(result: PPPResult) -> str:

@@ -67,15 +67,17 @@ class Reservoir:
     def append(self, block: Prepared) -> None:
         """Take the block's inputs whose priority is low enough."""
         priority = priorities(block.sample, self.seed)
-        wanted = block.state == 0
+        wanted = np.ones(len(priority), bool)
         if self._ceiling < 2**64:
             wanted &= priority < np.uint64(self._ceiling)
         if not wanted.any():
             return
         # scaled rows keep their direction, and only directions reach the tests
-        rows = np.concatenate([piece.x[wanted[_of(piece)]] for piece in block.pieces])
-        label = None if block.label is None else block.label[wanted]
-        self._parts.append((rows, block.sample[wanted], label, priority[wanted]))
+        rows, at = block.valid(wanted)
+        if not len(at):
+            return
+        label = None if block.label is None else block.label[at]
+        self._parts.append((rows, block.sample[at], label, priority[at]))
         self._held += len(rows)
         if self._held > 2 * self.limit:
             self._trim()
@@ -148,7 +150,3 @@ def priorities(sample: np.ndarray, seed: int) -> np.ndarray:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
     return z ^ (z >> np.uint64(31))
-
-
-def _of(piece: Any) -> slice:
-    return slice(piece.start, piece.start + len(piece.x))

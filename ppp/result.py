@@ -75,6 +75,8 @@ class PPPResult:
         The rows that the tests run on.
     drawn : tuple of Tally
         Full draws of the null over all rows, for pictures.
+    also : tuple
+        Results of the other methods that the same scan fed; `save` leaves them to themselves.
 
     Examples
     --------
@@ -93,6 +95,7 @@ class PPPResult:
     plan: NullPlan | None = None
     sampled: Sampled | None = None
     drawn: tuple[Tally, ...] = ()
+    also: tuple[Any, ...] = ()
 
     @property
     def kept(self) -> np.ndarray:
@@ -106,7 +109,12 @@ class PPPResult:
 
     @property
     def expected(self) -> float:
-        """Hits that isotropy would give: N·P·(1 − ε²)^((n−2)/2), in any frame."""
+        """Hits that isotropy would give: N·P·(1 − ε²)^((n−2)/2), in any frame.
+
+        NaN with a rule of distance, which depends on the norms as well.
+        """
+        if self.rule.distance is not None:
+            return float("nan")
         frame = self.planes.frame
         return expected_hits(self.tally.valid, frame.n, self.rule.epsilon, self.planes.count)
 

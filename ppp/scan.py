@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ppp.counting import PlaneCounter
+from ppp.engines import chosen_engine
 from ppp.joining import joined
 from ppp.planes import Planes
 from ppp.prepared import Prepared
@@ -42,6 +43,16 @@ class Sink(Protocol):
         """Return what was gathered."""
 
 
+class Companion(Protocol):
+    """Another method that the same scan feeds, such as `srm.Sweeping`."""
+
+    def plan(self, pilot: list[Any]) -> Sequence[Sink]:
+        """Return its sinks, chosen by the first blocks."""
+
+    def result(self, gathered: Sequence[Any]) -> Any:
+        """Return its result, made of what each of its sinks gathered."""
+
+
 class Scan:
     """Feed blocks to sinks, on worker threads with sinks of their own.
 
@@ -51,7 +62,8 @@ class Scan:
         Called once with the first blocks (at most eight); returns the sinks. So a grid or an
         automatic epsilon can depend on the data, and a live stream need not be rewound.
     workers : int, optional
-        Worker threads; as many as cores by default. Counts do not depend on it.
+        Worker threads; as many as cores by default. Counts do not depend on it. None are
+        started when a sink asks to be fed `alone`.
 
     Notes
     -----
@@ -106,6 +118,10 @@ class Scan:
         pilot, self._pilot = self._pilot or [], None
         first = list(self._plan(pilot))
         self._sinks = [first]
+        if any(getattr(sink, "alone", False) for sink in first):
+            for block in pilot:
+                _feed(first, block)
+            return
         self._sinks += [[sink.fork() for sink in first] for _ in range(self._count - 1)]
         self._threads = [
             threading.Thread(target=self._work, args=(sinks,), daemon=True) for sinks in self._sinks
@@ -119,6 +135,9 @@ class Scan:
         if self._failure is not None:
             self.close()
             raise self._failure
+        if not self._threads:
+            _feed(self._sinks[0], block)
+            return
         self._queue.put(block)
 
     def _work(self, sinks: list[Sink]) -> None:
@@ -126,11 +145,15 @@ class Scan:
             if self._failure is not None:
                 continue  # keep draining, so that whoever feeds the queue is never stuck
             try:
-                prepared = Prepared.of(block)
-                for sink in sinks:
-                    sink.append(prepared)
+                _feed(sinks, block)
             except BaseException as failure:  # noqa: BLE001  handed to the caller's thread
                 self._failure = failure
+
+
+def _feed(sinks: Sequence[Sink], block: Any) -> None:
+    prepared = Prepared.of(block)
+    for sink in sinks:
+        sink.append(prepared)
 
 
 def run(
@@ -170,8 +193,9 @@ def tally_of(
     label: np.ndarray | None = None,
     detailed: bool = False,
     workers: int = 1,
+    engine: str = "cpu",
 ) -> Tally:
-    """Count rows that are in memory, as the null repeats do.
+    """Count rows that are in memory.
 
     Parameters
     ----------
@@ -186,6 +210,8 @@ def tally_of(
         the rows).
     workers : int
         Worker threads.
+    engine : str
+        Who counts: see `ppp.engines.chosen_engine`.
 
     Returns
     -------
@@ -201,7 +227,7 @@ def tally_of(
 
     def plan(pilot: list[Any]) -> list[Sink]:
         half_width = pilot_half_width(pilot) if detailed else 1.0
-        return [PlaneCounter(planes, rule, half_width, detailed)]
+        return [PlaneCounter(planes, rule, half_width, detailed, chosen_engine(engine, rows))]
 
     return run(ArrayBlocks(rows, sample, label).blocks(), plan, workers)[0]
 

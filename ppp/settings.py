@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ppp.closed import epsilon_for_hits, epsilon_for_retention
 from ppp.controls import check_kind
+from ppp.engines import check_engine
 from ppp.frame import Frame, as_frame
 from ppp.planes import PAIRS, Planes
 from ppp.rule import Rule
+from ppp.scan import Companion
 
 #: The paper's epsilon, and the largest automatic one.
 PAPER_EPSILON = 0.75
@@ -24,7 +27,8 @@ class Settings:
 
     Parameters
     ----------
-    frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins
+    frame, epsilon, pairs, null, null_repeats, null_limit, null_draws, seed, bins, engine, \
+    distance, also
         As in `analyze`.
     """
 
@@ -38,12 +42,15 @@ class Settings:
     seed: int = 0
     bins: int = 1024
     progress: bool = False
+    engine: str = "auto"
+    distance: float | None = None
+    also: Sequence[Companion] = ()
 
     def __post_init__(self) -> None:
+        check_engine(self.engine)
         if isinstance(self.epsilon, str):
             asked_epsilon(self.epsilon)  # raises, naming what epsilon may be
-        else:
-            Rule(self.epsilon, self.bins)
+        Rule(1.0 if isinstance(self.epsilon, str) else self.epsilon, self.bins, 720, self.distance)
         if self.pairs not in PAIRS:
             raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
         if self.null is not None:
@@ -165,15 +172,3 @@ def automatic_epsilon(rows: int, planes: Planes) -> tuple[float, str]:
     if epsilon >= PAPER_EPSILON:
         return PAPER_EPSILON, f"auto: the paper's {PAPER_EPSILON}"
     return float(epsilon), f"auto: isotropy would give {hits:.0f} hits in {rows:,} rows"
-
-
-def check_engine(engine: str) -> None:
-    """Raise unless the engine is one there is.
-
-    Parameters
-    ----------
-    engine : str
-        "auto" or "cpu".
-    """
-    if engine not in ("auto", "cpu"):
-        raise ValueError(f'engine must be "auto" or "cpu", got {engine!r}')

@@ -190,6 +190,32 @@ def check_labels(label: np.ndarray) -> None:
         )
 
 
+def watched(blocks: Iterable[Any], total: int | None, what: str, progress: bool) -> Iterator[Any]:
+    """Yield blocks under a progress bar of rows.
+
+    Parameters
+    ----------
+    blocks : iterable of blocks
+        Any.
+    total : int or None
+        Rows to come, where that is known.
+    what : str
+        Name of the bar.
+    progress : bool
+        False shows none.
+
+    Yields
+    ------
+    block
+    """
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, unit="rows", unit_scale=True, disable=not progress) as bar:
+        for block in blocks:
+            yield block
+            bar.update(len(block.rows))
+
+
 def check_matrix(rows: Any) -> Any:
     """Return rows unchanged if they form a real (N, n) matrix with n ≥ 2.
 

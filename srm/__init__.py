@@ -17,6 +17,7 @@ for _name in ("hooks", "ppp"):
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "companion": ["Sweeping"],
         "curve": ["SRMResult"],
         "membership": ["standing"],
         "plot": ["plot_curve", "plot_sweeps"],

@@ -1,0 +1,177 @@
+"""DeviceCounter: blocks counted by torch on a device, folded into a tally at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ppp.device_room import Room, Votes
+from ppp.kernels import device as kernels
+from ppp.kernels.rows import LEAST, MOST, Bound
+from ppp.orthonormal_counting import error_share
+from ppp.prepared import Piece, Prepared
+from ppp.tally import CLASS_LIMIT, MOMENTS, Tally
+
+#: Coordinates sifted at a time, about 28 bytes each; and compared at a time, up to 200 bytes each.
+SIFTED = {"cpu": 2**18, "accelerator": 2**24}
+COMPARED = {"cpu": 2**17, "accelerator": 2**22}
+
+
+def has_float64(device: torch.device) -> bool:
+    """Return whether a device computes in float64."""
+    return device.type != "mps"
+
+
+class DeviceCounter:
+    """Count blocks on a torch device.
+
+    Parameters
+    ----------
+    tally : Tally
+        What `flush` adds the counts to.
+    bound : Bound
+        The rule's threshold.
+    device : str
+        Where to count.
+    double : bool, optional
+        Whether the device computes in float64; by default what is known of it.
+
+    Notes
+    -----
+    Rows stay on the device. Those that float32 cannot turn away are decided in float64, there or,
+    on a device without float64, on the CPU. Counters live where float64 does and come back in one
+    transfer.
+    """
+
+    def __init__(self, tally: Tally, bound: Bound, device: str, double: bool | None = None) -> None:
+        self._tally, self._bound = tally, bound
+        self._device = torch.device(device)
+        self._double = has_float64(self._device) if double is None else double
+        self._room: Room | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the device behind: what was counted travels in the tally."""
+        self.flush()
+        return vars(self) | {"_room": None}
+
+    @torch.no_grad()
+    def append(self, block: Prepared) -> None:
+        """Count a block."""
+        room = self._made()
+        tally = self._tally
+        frame = tally.planes.frame
+        # a device without float64 would round such rows
+        x = block.on(self._device, self._double)
+        sums = torch.zeros((block.rows, len(MOMENTS)), dtype=torch.float64, device=room.exact)
+        step = max(1, SIFTED[room.kind] // max(frame.m, frame.n))
+        for start in range(0, block.rows, step):
+            self._count(x[start : start + step], sums[start : start + step], room)
+        tally.rows += block.rows
+        room.close_inputs(block, sums)
+        if len(room.labels) > CLASS_LIMIT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Add the counters to the tally and empty them."""
+        if self._room is not None:
+            self._room.empty_into(self._tally)
+
+    def _made(self) -> Room:
+        if self._room is None:
+            self._room = Room(self._tally, self._device, self._double)
+        return self._room
+
+    def _count(self, x: torch.Tensor, sums: torch.Tensor, room: Room) -> None:
+        """Sift rows, then search those that may hit."""
+        wide = torch.float64 if self._double or x.dtype == torch.float64 else torch.float32
+        small, large = (LEAST, MOST) if wide == torch.float64 else (LEAST**0.5, MOST**0.5)
+        norm2 = torch.linalg.vector_norm(x, dim=1, dtype=wide).square()
+        ordinary = (norm2 >= small) & (norm2 <= large)
+        c, gamma = self._coordinates(x, room)
+        q = c.to(wide).square()
+        largest, fourth = q.amax(dim=1).sqrt(), q.square_().sum(dim=1)
+        loss = 0.0 if wide == torch.float64 else 2.0**-21 * max(c.shape[1], x.shape[1])
+        lowest = room.frame.lowest
+        passing = ordinary & kernels.may_hit(
+            largest, fourth, norm2, self._bound, lowest, c.shape[1], gamma, loss
+        )
+        sums[:, 0] = ordinary.to(room.exact)
+        quartic = torch.where(ordinary, fourth / norm2.square(), 0.0)
+        sums[:, 7] = quartic.to(room.exact)
+        rows = torch.nonzero(passing)[:, 0]
+        if len(rows):
+            some = x[rows].to(room.exact).double()
+            self._search(some, some.square().sum(dim=1), None, rows.to(room.exact), sums, room)
+        unusual = torch.nonzero(~ordinary)[:, 0]
+        if len(unusual):
+            self._count_unusual(x[unusual], unusual.to(room.exact), sums, room)
+
+    def _coordinates(self, x: torch.Tensor, room: Room) -> tuple[torch.Tensor, float]:
+        """Return c = x · b, and γ: each c is within γ‖x‖ of the truth."""
+        if room.frame.vectors is None:
+            return x, 0.0
+        if x.dtype == torch.float64:
+            return x @ room.frame.vectors.T, 0.0
+        if room.single is None:
+            return x.double() @ room.frame.vectors.T, 0.0
+        with kernels.plain_products(x.device):
+            return x @ room.single.T, error_share(x.shape[1])
+
+    def _count_unusual(
+        self, x: torch.Tensor, at: torch.Tensor, sums: torch.Tensor, room: Room
+    ) -> None:
+        """Count rows whose Σ x² leaves the ordinary range: most are zero or not finite."""
+        x = x.to(room.exact)
+        largest = x.abs().amax(dim=1)
+        nonfinite, zero = ~torch.isfinite(largest), largest == 0
+        room.nonfinite += nonfinite.sum()
+        room.zero += zero.sum()
+        extreme = torch.nonzero(~(nonfinite | zero))[:, 0]
+        if len(extreme):
+            # scaled by a power of two, which the host does exactly
+            norms = Piece(x[extreme].cpu().numpy(), 0).norms
+            scaled, norm2, scale = (
+                torch.from_numpy(array).to(room.exact, torch.float64)
+                for array in (norms.x, norms.norm2, norms.scale)
+            )
+            self._search(scaled, norm2, scale, at[extreme], sums, room)
+
+    def _search(
+        self,
+        x: torch.Tensor,
+        norm2: torch.Tensor,
+        scale: torch.Tensor | None,
+        at: torch.Tensor,
+        sums: torch.Tensor,
+        room: Room,
+    ) -> None:
+        """Count the hits of rows in float64; write what each row sums up to."""
+        frame = room.frame
+        m = len(frame.bounds)
+        step = max(1, COMPARED[room.kind] // m)
+        for start in range(0, len(x), step):
+            part = slice(start, start + step)
+            some, length2 = x[part], norm2[part]
+            factor = None if scale is None else scale[part]
+            c = some if frame.vectors is None else some @ frame.vectors.T
+            kept = kernels.threshold(self._bound, length2, 1.0 if factor is None else factor)
+            mine = torch.zeros((len(c), len(MOMENTS)), dtype=c.dtype, device=c.device)
+            mine[:, 0] = 1.0
+            mine[:, 7] = c.square().square_().sum(dim=1) / length2.square()
+            votes = Votes(mine, m)
+            for hits in kernels.find_hits(some, c, kept, frame, COMPARED[room.kind]):
+                if not len(hits.row):
+                    continue
+                self._tally.hits += len(hits.row)
+                room.add(hits, factor)
+                cos4, cos8 = kernels.waves(hits.w1, hits.w2, hits.g)
+                lengths = torch.bincount(hits.row, minlength=len(c))
+                mine[:, 1] += lengths
+                mine[:, 2] += kernels.sums_by_row(cos4, lengths)
+                mine[:, 3] += kernels.sums_by_row(cos8, lengths)
+                if not frame.orthonormal:
+                    votes.cast(hits, cos4, cos8, length2)
+            if frame.orthonormal:
+                votes.of_largest(c)
+            sums[at[part]] = mine

@@ -1,0 +1,280 @@
+"""The torch engine's kernels: whole tensors, the same hits on any device.
+
+Float32 products only turn rows away; every hit, bin and angle is decided in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ppp.kernels.rows import MARGIN, ORTHOGONAL, Bound, jit
+from ppp.kernels.turning import turn
+from ppp.planes import DEGENERATE, NEARLY_PARALLEL
+
+#: An angle closer than this to a bin's edge, in bins, is left to the host's atan2.
+EDGE = 1e-9
+#: Pairs with 1 − g² below this are looked at one by one: their cosines cancel.
+CLOSE = 1e-5
+
+
+class Geometry(NamedTuple):
+    """A frame on a device.
+
+    `vectors` (m, n) float64, or None for the standard basis; `gram` (m, m) float64, or None where
+    the frame is orthonormal or has too many vectors; `bounds` (m,): a hit's leader has
+    c² ≥ bound·threshold.
+    """
+
+    vectors: torch.Tensor | None
+    gram: torch.Tensor | None
+    orthonormal: bool
+    bounds: torch.Tensor
+    lowest: float
+
+
+class Hits(NamedTuple):
+    """Hits (row, plane), rows ascending: pairs low < high, coordinates w, cosine g (or None)."""
+
+    row: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    w1: torch.Tensor
+    w2: torch.Tensor
+    g: torch.Tensor | None
+
+    def where(self, mask: torch.Tensor) -> Hits:
+        """Return the hits that a mask picks."""
+        return Hits(*(None if each is None else each[mask] for each in self))
+
+
+@contextmanager
+def plain_products(device: torch.device) -> Iterator[None]:
+    """Multiply float32 matrices in float32, whatever autocast or TF32 the caller has allowed.
+
+    What it changes it sets back; nothing but the products themselves belongs inside.
+    """
+    asked = torch.get_float32_matmul_precision()
+    newer = [
+        backend
+        for backend in (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
+        if hasattr(backend, "fp32_precision")
+    ]
+    before = [backend.fp32_precision for backend in newer]
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(asked)
+        for backend, precision in zip(newer, before, strict=True):
+            if backend.fp32_precision != precision:
+                backend.fp32_precision = precision
+
+
+def threshold(bound: Bound, norm2: torch.Tensor, scale: torch.Tensor | float) -> torch.Tensor:
+    """Return the least w·w that keeps each row (its scaled norm² given)."""
+    least = bound.share * norm2
+    if bound.distance2 < 0:
+        return least
+    return torch.maximum(least, bound.loose * norm2 - bound.distance2 / scale / scale)
+
+
+def may_hit(
+    largest: torch.Tensor,
+    fourth: torch.Tensor,
+    norm2: torch.Tensor,
+    bound: Bound,
+    lowest: float,
+    m: int,
+    gamma: float,
+    loss: float,
+) -> torch.Tensor:
+    """Return which rows cannot be ruled out: max |c| and Σ c⁴ must both be large enough.
+
+    Parameters
+    ----------
+    largest, fourth, norm2 : (R,) tensors
+        max |c|, Σ c⁴ and ‖x‖².
+    bound, lowest
+        The rule's threshold, and the smallest bound of a leader.
+    m : int
+        Number of vectors.
+    gamma : float
+        Each c is within gamma·‖x‖ of the truth.
+    loss : float
+        Relative error of the sums.
+
+    Returns
+    -------
+    (R,) bool tensor
+
+    Notes
+    -----
+    A hit has c_i² + c_j² ≥ 2aT, so Σ c⁴ ≥ (2aT)²/2 and max c² ≥ aT.
+    """
+    norm = norm2.sqrt()
+    kept = (threshold(bound, norm2, 1.0) - loss * norm2).clamp(min=0.0)
+    least = (lowest * kept).sqrt() - gamma * norm
+    reach = (2.0 * (lowest * kept).square()) ** 0.25 - gamma * m**0.25 * norm
+    some = 1.0 + loss + 1e-9
+    return (largest * some >= least) & (fourth**0.25 * some >= reach)
+
+
+def find_hits(
+    x: torch.Tensor, c: torch.Tensor, kept: torch.Tensor, frame: Geometry, numbers: int
+) -> Iterator[Hits]:
+    """Yield the hits of rows, some leaders at a time.
+
+    Parameters
+    ----------
+    x, c : (R, n) and (R, m) float64 tensors
+        Rows and coordinates.
+    kept : (R,) float64 tensor
+        The least w·w that keeps each row.
+    frame : Geometry
+        The frame.
+    numbers : int
+        Most coordinates that are compared at a time.
+
+    Yields
+    ------
+    Hits
+        Each pair once, from its larger |c|.
+    """
+    m = c.shape[1]
+    q = c.square()
+    least = kept[:, None] * frame.bounds - MARGIN * kept.abs()[:, None]
+    row, lead = torch.nonzero(q >= least, as_tuple=True)
+    del least
+    order = torch.arange(m, device=c.device)
+    for start in range(0, len(row), max(1, numbers // m)):
+        some = slice(start, start + max(1, numbers // m))
+        at, i = row[some], lead[some]
+        own, theirs, bar = q[at, i][:, None], q[at], kept[at][:, None]
+        after = order > i[:, None]
+        first = (theirs < own) | ((theirs == own) & after)
+        if frame.orthonormal:
+            k, j = torch.nonzero(first & (own + theirs >= bar), as_tuple=True)
+            yield _pairs(c, at[k], i[k], j, None)
+            continue
+        g = _cosines(frame, i)
+        rest = 1.0 - g * g
+        total = own + theirs
+        # w·w (1 − g²), up to rounding
+        inside = total - 2.0 * g * c[at, i][:, None] * c[at] + 1e-12 * total
+        hit = first & (rest >= DEGENERATE) & ((inside >= bar * rest) | (rest < CLOSE))
+        k, j = torch.nonzero(hit, as_tuple=True)
+        found = _oblique(x, _pairs(c, at[k], i[k], j, g[k, j]), frame)
+        yield found.where(found.w1.square() + found.w2.square() >= kept[found.row])
+
+
+def _pairs(
+    c: torch.Tensor, row: torch.Tensor, i: torch.Tensor, j: torch.Tensor, g: torch.Tensor | None
+) -> Hits:
+    """Return pairs with the smaller index first, w their bare coordinates."""
+    low, high = torch.minimum(i, j), torch.maximum(i, j)
+    return Hits(row, low, high, c[row, low], c[row, high], g)
+
+
+def _cosines(frame: Geometry, i: torch.Tensor) -> torch.Tensor:
+    """Return rows of the Gram matrix, (L, m)."""
+    if frame.gram is not None:
+        return frame.gram[i]
+    return (frame.vectors[i] @ frame.vectors.T).clamp_(-1.0, 1.0)
+
+
+def _oblique(x: torch.Tensor, pairs: Hits, frame: Geometry) -> Hits:
+    """Turn the second coordinates into those along e2."""
+    g, vectors = pairs.g, frame.vectors
+    rest = 1.0 - g * g
+    w2 = (pairs.w2 - g * pairs.w1) / rest.sqrt()
+    near = torch.nonzero(rest < NEARLY_PARALLEL)[:, 0]
+    for part in near.split(max(1, 2**22 // x.shape[1])):
+        # c_j − g c_i cancels when b_j ≈ ±b_i: use the difference vector instead
+        s = torch.where(g[part] > 0, 1.0, -1.0).to(g)
+        d = vectors[pairs.high[part]] - s[:, None] * vectors[pairs.low[part]]
+        omega = d.square().sum(dim=1) / 2
+        along = (x[pairs.row[part]] * d).sum(dim=1)
+        w2[part] = (along + s * omega * pairs.w1[part]) / (omega * (2 - omega)).sqrt()
+    return pairs._replace(w2=w2)
+
+
+def other_way(w1: torch.Tensor, w2: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the coordinates in plane (j, i) of samples with coordinates w in plane (i, j)."""
+    sine = (1.0 - g * g).clamp(min=0.0).sqrt()
+    return g * w1 + sine * w2, sine * w1 - g * w2
+
+
+def waves(w1: torch.Tensor, w2: torch.Tensor, g: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    """Return cos 4φ and cos 8φ; oblique pairs rescaled so that both vectors give +1."""
+    a, b = w1.square(), w2.square()
+    total = a + b
+    cos4 = 1.0 - 8.0 * (a / total) * (b / total)
+    if g is not None:
+        phi = torch.remainder(torch.atan2(w2, w1), math.pi)
+        between = torch.acos(g.clamp(-1.0, 1.0))
+        share = torch.where(phi < between, phi / between, (phi - between) / (math.pi - between))
+        cos4 = torch.where(g.abs() <= ORTHOGONAL, cos4, torch.cos(2.0 * math.pi * share))
+    cos4 = torch.where(total == 0.0, 1.0, cos4)
+    return cos4, 2.0 * cos4 * cos4 - 1.0
+
+
+def cells(
+    first: torch.Tensor, second: torch.Tensor, per_unit: float, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the grid's cell of each point, and which points lie inside it."""
+    half = size // 2
+    inside = torch.ones_like(first, dtype=torch.bool)
+    at = []
+    for w in (first, second):
+        position = torch.floor(w * per_unit)
+        # a product that underflows still lies below zero
+        position = torch.where((position == 0.0) & (w < 0.0), -1.0, position)
+        inside &= (position >= -half) & (position < half)
+        at.append(position.clamp(-half, half - 1).to(torch.int64) + half)
+    return at[0] * size + at[1], inside
+
+
+def directions(count: int, device: torch.device) -> torch.Tensor:
+    """Return the angular bins of axes and diagonals, by the signs of both coordinates."""
+    signs = (-1.0, 0.0, 1.0)
+    return torch.tensor([turn(a, b, count) for a in signs for b in signs], device=device)
+
+
+def turned(w1: torch.Tensor, w2: torch.Tensor, count: int, known: torch.Tensor) -> torch.Tensor:
+    """Return the bin of φ = atan2(w2, w1) among `count` bins of [0, 2π).
+
+    Libraries differ in the last bit of atan2: axes and diagonals are looked up in `known`, and
+    what comes close to a bin's edge goes to the one function that all engines share.
+    """
+    phi = torch.atan2(w2, w1)
+    phi = torch.where(phi < 0, phi + 2 * math.pi, phi)
+    position = phi * count / (2 * math.pi)
+    bins = position.to(torch.int64).clamp(max=count - 1)
+    plain = (w1 == 0) | (w2 == 0) | (w1.abs() == w2.abs())
+    direction = (3 * (torch.sign(w1) + 1) + torch.sign(w2) + 1).to(torch.int64)
+    bins = torch.where(plain, known[direction], bins)
+    doubtful = torch.nonzero(((position - position.round()).abs() < EDGE) & ~plain)[:, 0]
+    if len(doubtful):
+        first, second = (w[doubtful].cpu().numpy() for w in (w1, w2))
+        settled = np.empty(len(first), np.int64)
+        _turn_each(first, second, count, settled)
+        bins[doubtful] = torch.from_numpy(settled).to(bins.device)
+    return bins
+
+
+@jit
+def _turn_each(w1, w2, count, bins):
+    for k in range(bins.shape[0]):
+        bins[k] = turn(w1[k], w2[k], count)
+
+
+def sums_by_row(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Sum values row by row, in order, so that the result can be repeated."""
+    return torch.segment_reduce(values, "sum", lengths=lengths, initial=0.0)
