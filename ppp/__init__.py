@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plot_null": ["plot_against_null"],
         "point_cloud": ["Points"],
         "preprocessing": ["Preprocessing"],
+        "radial": ["Radial", "RadialProfile"],
         "result": ["PPPResult"],
         "rule": ["Rule"],
         "sensitivity": ["Detectable", "detectable"],

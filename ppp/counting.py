@@ -74,6 +74,11 @@ class PlaneCounter:
         else:
             self._counter = ObliqueCounter(self._tally, search_arguments(planes, rule))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel with everything that was counted in the tally."""
+        self._counter.flush()
+        return vars(self)
+
     @property
     def alone(self) -> bool:
         """Whether it must be fed by the caller's own thread: a device is one worker by itself."""

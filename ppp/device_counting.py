@@ -51,8 +51,7 @@ class DeviceCounter:
         self._room: Room | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the device behind: what was counted travels in the tally."""
-        self.flush()
+        """Leave the device behind; what was counted travels in the tally, once it is flushed."""
         return vars(self) | {"_room": None}
 
     @torch.no_grad()

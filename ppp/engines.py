@@ -77,7 +77,7 @@ def check_engine(engine: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         there = ", ".join(f'"torch:{each}"' for each in (*accelerators(), "cpu"))
-        reason = str(error).splitlines()[0]
+        reason = str(error).split(". ")[0].splitlines()[0][:120]
         raise ValueError(
             f"engine {engine!r} needs the device {asked!r}, which torch cannot use here "
             f'({reason}): take "cpu", or one of {there}'

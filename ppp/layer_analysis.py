@@ -79,7 +79,7 @@ class LayerAnalysis:
                 sinks.append(drawn if change is None else Changed(drawn, change))
         self._own = len(sinks)
         for companion in asked.also:
-            theirs = list(companion.plan(list(pilot)))
+            theirs = list(companion.plan(planes, rule))
             self._theirs.append(len(theirs))
             sinks += theirs if change is None else [Changed(sink, change) for sink in theirs]
         return sinks

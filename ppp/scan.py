@@ -46,8 +46,8 @@ class Sink(Protocol):
 class Companion(Protocol):
     """Another method that the same scan feeds, such as `srm.Sweeping`."""
 
-    def plan(self, pilot: list[Any]) -> Sequence[Sink]:
-        """Return its sinks, chosen by the first blocks."""
+    def plan(self, planes: Planes, rule: Rule) -> Sequence[Sink]:
+        """Return its sinks, for the planes and the rule of the projection beside it."""
 
     def result(self, gathered: Sequence[Any]) -> Any:
         """Return its result, made of what each of its sinks gathered."""

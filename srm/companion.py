@@ -1,4 +1,4 @@
-"""Sweeping: a sweep that another scan feeds, so that one pass fills both tallies."""
+"""Sweeping: a sweep that a projection's scan feeds, so that one pass fills both tallies."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ppp.frame import Frame, as_frame
-from ppp.planes import Planes
+from ppp.planes import PAIRS, Planes
 from ppp.reservoir import Reservoir
+from ppp.rule import Rule
 from srm.counting import Spotlight, SweepCounter
 from srm.curve import SRMResult
 from srm.rotations import rotation_curves
-from srm.sweeping import _check as check_request
-from srm.sweeping import _lines as table_lines
+from srm.sweeping import _check, _lines
 
 
 @dataclass(frozen=True)
 class Sweeping:
-    """A sweep to be made along with a projection: `ppp.project(x, also=[srm.Sweeping()])`.
+    """A sweep along with a projection, in one pass: `ppp.project(x, also=[srm.Sweeping()])`.
+
+    It goes through the planes of the projection.
 
     Parameters
     ----------
-    frame, epsilon, angles, pairs, signed, per_plane, planes, null_repeats, seed
+    epsilon : float, optional
+        Cosine of the cone's half-angle, in [−1, 1]; by default the projection's.
+    angles, signed, per_plane, planes, null_repeats, seed
         As in `srm.sweep`.
+    pairs : {"combination", "permutation"}, optional
+        By default as in the projection.
 
     Raises
     ------
@@ -34,7 +37,7 @@ class Sweeping:
 
     Examples
     --------
-    >>> import ppp
+    >>> import numpy as np, ppp
     >>> x = np.random.default_rng(0).laplace(size=(500, 4))
     >>> result = ppp.project(x, also=[Sweeping(angles=24)])
     >>> curve = result.also[0]
@@ -42,10 +45,9 @@ class Sweeping:
     ((6, 24), True)
     """
 
-    frame: Frame | str | np.ndarray = "standard"
-    epsilon: float = 0.75
+    epsilon: float | None = None
     angles: int = 360
-    pairs: str = "combination"
+    pairs: str | None = None
     signed: bool = False
     per_plane: bool | None = None
     planes: Sequence[tuple[int, int]] | None = None
@@ -53,27 +55,28 @@ class Sweeping:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_request(self.epsilon, self.angles, self.null_repeats)
+        _check(1.0 if self.epsilon is None else self.epsilon, self.angles, self.null_repeats)
+        if self.pairs is not None and self.pairs not in PAIRS:
+            raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
 
-    def plan(self, pilot: list[Any]) -> list[Any]:
-        """Return the sinks: the counter and, for the rotations, a reservoir of rows.
+    def plan(self, planes: Planes, rule: Rule) -> list[Any]:
+        """Return the sinks: the counter, and a reservoir of rows for the rotations.
 
         Parameters
         ----------
-        pilot : list of blocks
-            The first ones.
+        planes, rule
+            Of the projection.
 
         Returns
         -------
         list
         """
-        if not pilot:
-            raise ValueError("a sweep needs at least one row of activations, got none")
-        made = as_frame(self.frame, int(pilot[0].rows.shape[1]), self.seed)
-        swept = Planes.of(made, self.pairs)
-        lines = table_lines(swept, self.angles, self.per_plane, self.planes)
-        spotlight = Spotlight(float(self.epsilon), int(self.angles))
-        return [SweepCounter(swept, spotlight, self.signed, lines), Reservoir(self.seed)]
+        swept = planes if self.pairs is None else Planes.of(planes.frame, self.pairs)
+        lines = _lines(swept, self.angles, self.per_plane, self.planes)
+        epsilon = rule.epsilon if self.epsilon is None else self.epsilon
+        spotlight = Spotlight(float(epsilon), int(self.angles))
+        counter = SweepCounter(swept, spotlight, self.signed, lines)
+        return [counter, Reservoir(self.seed)] if self.null_repeats else [counter]
 
     def result(self, gathered: Sequence[Any]) -> SRMResult:
         """Make the curves of what the sinks gathered.
@@ -87,8 +90,10 @@ class Sweeping:
         -------
         SRMResult
         """
-        counter, kept = gathered
-        null = rotation_curves(
-            kept, counter.planes, counter.spotlight, self.signed, self.null_repeats, self.seed
-        )
+        counter, null = gathered[0], None
+        if self.null_repeats:
+            null = rotation_curves(
+                gathered[1], counter.planes, counter.spotlight, self.signed, self.null_repeats,
+                self.seed,
+            )  # fmt: skip
         return SRMResult.of(counter, named=self.planes, null=null)

@@ -16,6 +16,32 @@ settings.register_profile(
 settings.load_profile("project")
 
 
+#: Who counts. One engine plays a device without float64, on the CPU.
+ENGINES = (
+    "cpu",
+    "torch:cpu",
+    "torch:cpu, without float64",
+    pytest.param("torch:cuda", marks=pytest.mark.gpu),
+    pytest.param("torch:mps", marks=pytest.mark.gpu),
+)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request):
+    """Every engine in turn; those whose device is not here are skipped."""
+    name, _, without = request.param.partition(", ")
+    for kind, there in (
+        ("cuda", torch.cuda.is_available),
+        ("mps", torch.backends.mps.is_available),
+    ):
+        if kind in name and not there():
+            pytest.skip(f"torch finds no {kind} device here")
+    with pytest.MonkeyPatch.context() as patch:
+        if without:
+            patch.setattr("ppp.device_counting.has_float64", lambda device: False)
+        yield name
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_torch_thread():
     """Small networks on a shared machine: more threads are slower, not faster."""

@@ -42,13 +42,13 @@ def counted(x, frame, epsilon, pairs="combination", **options):
 @pytest.mark.parametrize("name", FRAMES)
 @pytest.mark.parametrize("pairs", ["combination", "permutation"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_engine_equals_oracle(name, pairs, dtype):
+def test_engine_equals_oracle(engine, name, pairs, dtype):
     frame = FRAMES[name]
     x = np.random.default_rng(3).standard_normal((150, 5)).astype(dtype)
     x[3], x[5], x[6, 2], x[7], x[8] = 0, np.nan, np.inf, x[7] * 1e18, x[8] * 1e-18
     ordered = pairs == "permutation"
     for epsilon in (0.3, 0.75, 0.97):
-        tally = counted(x, frame, epsilon, pairs)
+        tally = counted(x, frame, epsilon, pairs, engine=engine)
         hits = naive.points(x, frame.vectors, frame.gram, epsilon, ordered)
         assert (
             tally.kept.tolist()
@@ -65,9 +65,9 @@ def test_engine_equals_oracle(name, pairs, dtype):
     epsilon=st.sampled_from([0.2, 0.5, 0.6, 2**-0.5, 0.75, 0.8, 1.0]),
     ordered=st.booleans(),
 )
-def test_engine_equals_oracle_on_awkward_rows(x, name, epsilon, ordered):
+def test_engine_equals_oracle_on_awkward_rows(engine, x, name, epsilon, ordered):
     frame = FRAMES[name]
-    tally = counted(x, frame, epsilon, ("combination", "permutation")[ordered])
+    tally = counted(x, frame, epsilon, ("combination", "permutation")[ordered], engine=engine)
     expected = naive.kept(x, frame.vectors, frame.gram, epsilon, ordered)
     assert tally.kept.tolist() == expected.tolist()
 
@@ -76,46 +76,48 @@ def test_engine_equals_oracle_on_awkward_rows(x, name, epsilon, ordered):
     x=hnp.arrays(np.int64, st.tuples(st.integers(1, 20), st.just(6)), elements=st.integers(-2, 2)),
     squared=st.sampled_from(["1/2", "1/3", "9/16", "4/5", "1"]),
 )
-def test_ties_follow_rational_arithmetic(x, squared):
+def test_ties_follow_rational_arithmetic(engine, x, squared):
     from fractions import Fraction
 
     epsilon2 = Fraction(squared)
-    tally = counted(x.astype(float), Frame.standard(6), float(epsilon2) ** 0.5)
+    tally = counted(x.astype(float), Frame.standard(6), float(epsilon2) ** 0.5, engine=engine)
     assert tally.kept.tolist() == naive.kept_exactly(x, epsilon2).tolist()
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_input_sums_equal_the_oracle(name):
+def test_input_sums_equal_the_oracle(engine, name):
     frame = FRAMES[name]
     x = np.random.default_rng(5).standard_normal((90, 5))
     x[10] = 0
     sample = np.repeat(np.arange(30), 3)
-    tally = counted(x, frame, 0.7, sample=sample)
+    tally = counted(x, frame, 0.7, sample=sample, engine=engine)
     sums = naive.input_sums(x, frame.vectors, frame.gram, 0.7, sample)
     assert tally.inputs.tolist() == [30]
     np.testing.assert_allclose(tally.moments[0], sums.sum(axis=0), rtol=1e-12, atol=1e-11)
     np.testing.assert_allclose(tally.products[0], sums.T @ sums, rtol=1e-12, atol=1e-10)
 
 
-def test_classes_add_up_to_the_whole():
+def test_classes_add_up_to_the_whole(engine):
     x = RNG.standard_normal((300, 5))
     label = np.random.default_rng(0).choice(["cat", "dog"], 300)
-    whole = counted(x, FRAMES["haar"], 0.7)
-    split = counted(x, FRAMES["haar"], 0.7, label=label)
+    whole = counted(x, FRAMES["haar"], 0.7, engine=engine)
+    split = counted(x, FRAMES["haar"], 0.7, label=label, engine=engine)
     assert sorted(split.classes) == ["cat", "dog"]
     np.testing.assert_allclose(split.moments.sum(axis=0), whole.moments[0], rtol=1e-12)
-    only = counted(x[label == "dog"], FRAMES["haar"], 0.7)
+    only = counted(x[label == "dog"], FRAMES["haar"], 0.7, engine=engine)
     np.testing.assert_allclose(
         split.moments[split.classes.index("dog")], only.moments[0], rtol=1e-12
     )
 
 
 @given(cut=st.integers(1, 199), name=st.sampled_from(sorted(FRAMES)), ordered=st.booleans())
-def test_tallies_add(cut, name, ordered):
+def test_tallies_add(engine, cut, name, ordered):
     x = np.random.default_rng(11).standard_normal((200, 5))
     pairs = ("combination", "permutation")[ordered]
-    whole = counted(x, FRAMES[name], 0.7, pairs)
-    small, large = (counted(part, FRAMES[name], 0.7, pairs) for part in (x[:cut], x[cut:]))
+    whole = counted(x, FRAMES[name], 0.7, pairs, engine=engine)
+    small, large = (
+        counted(part, FRAMES[name], 0.7, pairs, engine=engine) for part in (x[:cut], x[cut:])
+    )
     for one in (small + large, large + small):
         grown = whole.copy()
         grown.grow(one.half_width)
@@ -158,18 +160,18 @@ def test_permutation_is_an_index_map_of_combination():
 
 
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([-3, 0, 8]))
-def test_rotation_permutation_sign_and_scale(seed, scale):
+def test_rotation_permutation_sign_and_scale(engine, seed, scale):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((60, 5))
     frame = FRAMES["over-complete"]
-    base = counted(x, frame, 0.7).kept
+    base = counted(x, frame, 0.7, engine=engine).kept
     q = ppp.haar_rotation(5, rng)
-    assert (counted(x @ q.T, frame.rotated(q), 0.7).kept == base).all()
-    assert (counted(np.ldexp(x, scale), frame, 0.7).kept == base).all()
-    assert (counted(-x, frame, 0.7).kept == base).all()
+    assert (counted(x @ q.T, frame.rotated(q), 0.7, engine=engine).kept == base).all()
+    assert (counted(np.ldexp(x, scale), frame, 0.7, engine=engine).kept == base).all()
+    assert (counted(-x, frame, 0.7, engine=engine).kept == base).all()
     order = rng.permutation(5)
-    standard = counted(x, Frame.standard(5), 0.7)
-    moved = counted(x[:, order], Frame.standard(5), 0.7)
+    standard = counted(x, Frame.standard(5), 0.7, engine=engine)
+    moved = counted(x[:, order], Frame.standard(5), 0.7, engine=engine)
     pairs = list(itertools.combinations(range(5), 2))
     where = dict(zip(pairs, standard.kept, strict=True))
     expected = [where[tuple(sorted((order[i], order[j])))] for i, j in pairs]
@@ -186,22 +188,22 @@ def test_kept_share_is_the_closed_form():
         assert result.expected == pytest.approx(40_000 * 66 * (1 - 0.36) ** 5)
 
 
-def test_one_bad_row_changes_no_other():
+def test_one_bad_row_changes_no_other(engine):
     x = np.random.default_rng(1).standard_normal((100, 5))
-    clean = counted(np.delete(x, [4, 9], axis=0), FRAMES["haar"], 0.7)
+    clean = counted(np.delete(x, [4, 9], axis=0), FRAMES["haar"], 0.7, engine=engine)
     x[4], x[9] = np.nan, 0
-    dirty = counted(x, FRAMES["haar"], 0.7)
+    dirty = counted(x, FRAMES["haar"], 0.7, engine=engine)
     assert (clean.kept == dirty.kept).all()
     assert (dirty.zero, dirty.nonfinite, dirty.valid) == (1, 1, 98)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_every_floating_type_counts_as_its_exact_values(dtype):
+def test_every_floating_type_counts_as_its_exact_values(engine, dtype):
     x = torch.randn(300, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
     exact = x.double().numpy()
     frame = Frame.standard(6)
     assert (
-        ppp.project(x, null=None, epsilon=0.7).kept.tolist()
+        ppp.project(x, null=None, epsilon=0.7, engine=engine).kept.tolist()
         == naive.kept(exact, frame.vectors, frame.gram, 0.7).tolist()
     )
 

@@ -58,7 +58,7 @@ def wide_rows(kind, vectors, count=400):
 @pytest.mark.parametrize("kind", ["isotropic", "single", "pairs"])
 @pytest.mark.parametrize("frame", ["haar", "incomplete", "over-complete"])
 @pytest.mark.parametrize("epsilon", [0.4, 0.75])
-def test_float32_products_never_change_a_count(kind, frame, epsilon):
+def test_float32_products_never_change_a_count(engine, kind, frame, epsilon):
     assert WIDE >= SINGLE_WIDTH
     made = Frame.haar(WIDE, 1)
     if frame == "incomplete":
@@ -66,23 +66,23 @@ def test_float32_products_never_change_a_count(kind, frame, epsilon):
     elif frame == "over-complete":
         made = Frame.given(np.random.default_rng(2).standard_normal((70, WIDE)))
     x = wide_rows(kind, made.vectors)
-    single = counts(x, made, Rule(epsilon))
+    single = counts(x, made, Rule(epsilon), engine=engine)
     kept, grid, angle = direct(x, made, epsilon, single.half_width)
     np.testing.assert_array_equal(single.kept, kept)
     np.testing.assert_array_equal(single.angle, angle)
     assert single.outside == 0
     np.testing.assert_array_equal(single.grid, grid)
     # the same rows in float64 take the other path
-    double = counts(x.astype(np.float64), made, Rule(epsilon))
+    double = counts(x.astype(np.float64), made, Rule(epsilon), engine=engine)
     assert_same(single, double)
     np.testing.assert_allclose(single.moments, double.moments, rtol=2e-6, atol=1e-5)
     assert single.hits > 0 or (kind, epsilon) == ("isotropic", 0.75)
 
 
 @pytest.mark.parametrize("epsilon", [0.6, 1 / np.sqrt(2), 0.9])
-def test_binary_ties_on_the_fast_path(epsilon):
+def test_binary_ties_on_the_fast_path(engine, epsilon):
     x = (np.random.default_rng(3).random((300, 9)) < 0.3).astype(np.float32)
-    fast = counts(x, Frame.standard(9), Rule(epsilon))
+    fast = counts(x, Frame.standard(9), Rule(epsilon), engine=engine)
     frame = Frame.standard(9)
     np.testing.assert_array_equal(fast.kept, naive.kept(x, frame.vectors, frame.gram, epsilon))
     _, grid, angle = direct(x[x.any(axis=1)], frame, epsilon, fast.half_width)
@@ -91,10 +91,10 @@ def test_binary_ties_on_the_fast_path(epsilon):
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-30, 1.0, 1e30, 1e200])
-def test_magnitude_changes_no_count(scale):
+def test_magnitude_changes_no_count(engine, scale):
     x = np.random.default_rng(4).laplace(size=(200, 10))
-    usual = counts(x, Frame.standard(10), Rule(0.7))
-    scaled = counts(x * scale, Frame.standard(10), Rule(0.7))
+    usual = counts(x, Frame.standard(10), Rule(0.7), engine=engine)
+    scaled = counts(x * scale, Frame.standard(10), Rule(0.7), engine=engine)
     if scale > 1e-300:  # denormal numbers have lost their digits
         np.testing.assert_array_equal(scaled.kept, usual.kept)
         np.testing.assert_array_equal(scaled.angle, usual.angle)
@@ -103,7 +103,7 @@ def test_magnitude_changes_no_count(scale):
 
 @pytest.mark.parametrize("name", ["standard", "haar", "oblique"])
 @pytest.mark.parametrize(("epsilon", "distance"), [(0.0, 0.8), (0.7, 1.0), (0.6, 0.3), (0.0, 0.0)])
-def test_rules_of_distance(name, epsilon, distance):
+def test_rules_of_distance(engine, name, epsilon, distance):
     rng = np.random.default_rng(5)
     frame = {
         "standard": Frame.standard(5),
@@ -112,7 +112,7 @@ def test_rules_of_distance(name, epsilon, distance):
     }[name]
     x = np.concatenate([rng.standard_normal((150, 5)), 0.2 * rng.standard_normal((20, 5))])
     x[0] = 1.5 * frame.vectors[0] - 0.5 * frame.vectors[1]
-    tally = counts(x, frame, Rule(epsilon, distance=distance))
+    tally = counts(x, frame, Rule(epsilon, distance=distance), engine=engine)
     expected = np.zeros(tally.planes.count, np.int64)
     for plane, (i, j) in enumerate(naive.pairs_of(frame.gram, False)):
         for row in x:
@@ -132,12 +132,12 @@ def test_a_rule_of_distance_says_its_range():
 
 
 @pytest.mark.parametrize("count", [4, 12, 720, 1000])
-def test_tables_of_angles_agree_with_atan2(count):
+def test_tables_of_angles_agree_with_atan2(engine, count):
     rng = np.random.default_rng(6)
     x = rng.laplace(size=(400, 2))
     edges = 2 * np.pi * np.arange(count) / count
     x = np.concatenate([x, np.stack([np.cos(edges), np.sin(edges)], axis=1), np.eye(2), -np.eye(2)])
-    tally = counts(x, Frame.standard(2), Rule(0.5, angles=count))
+    tally = counts(x, Frame.standard(2), Rule(0.5, angles=count), engine=engine)
     expected = np.bincount([turn(a, b, count) for a, b in x], minlength=count)
     np.testing.assert_array_equal(tally.angle, expected)
     assert unfold(np.zeros((4, count // 4 + 4), np.int64), count).sum() == 0
@@ -159,11 +159,11 @@ def test_joined_blocks_are_views_and_change_nothing():
     assert_same(one, other)
 
 
-def test_many_vectors_in_pooled_form():
+def test_many_vectors_in_pooled_form(engine):
     rng = np.random.default_rng(8)
     frame = Frame.given(rng.standard_normal((8300, 200)))
     x = frame.vectors[:3] + 0.02 * rng.standard_normal((3, 200))
-    tally = counts(x, frame, Rule(0.96))
+    tally = counts(x, frame, Rule(0.96), engine=engine)
     c = x @ frame.vectors.T
     hits = 0
     for row, line in zip(x, c, strict=True):
