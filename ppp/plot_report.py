@@ -89,11 +89,12 @@ def page(
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
+        *(_finding(name, result) for name, result in results.items()),
         *(_figure(name, figure, dpi) for name, figure in figures.items()),
         "<h2>Numbers</h2>",
         '<input placeholder="show rows with …" aria-label="filter rows">',
         f'<div class="scroll">{_table(numbers)}</div>',
-        "<h2>In words</h2>",
+        "<h2>In words, and where it came from</h2>",
         *(_words(name, result) for name, result in results.items()),
     ]
     return (
@@ -145,6 +146,13 @@ def _cell(entry: Any, textual: bool) -> str:
         return f'<td class="text">{shown}</td>'
     value = entry[0] if isinstance(entry, tuple) else entry
     return f'<td data-value="{"" if value is None else float(value)!r}">{shown}</td>'
+
+
+def _finding(name: str, result: PPPResult) -> str:
+    """Return the verdict of a result in one paragraph; nothing where it was not tested."""
+    if result.verdict is None:
+        return ""
+    return f"<p><b>{html.escape(name)}</b>: {html.escape(result.verdict.text)}</p>"
 
 
 def _words(name: str, result: PPPResult) -> str:

@@ -140,10 +140,10 @@ def plain(value: float, digits: int = 2) -> str:
 
     Examples
     --------
-    >>> plain(0.1234), plain(100.0), plain(12321.6), plain(1e-9)
-    ('0.12', '100', '12,322', '1e-09')
+    >>> plain(0.1234), plain(100.0), plain(2209.4, 4), plain(1e-9)
+    ('0.12', '100', '2,209', '1e-09')
     """
-    if 10**digits <= abs(value) + 0.5 < 1e15:
+    if min(10**digits, 1000) <= abs(value) + 0.5 < 1e15:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 
