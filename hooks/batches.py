@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from hooks.errors import CaptureError, listed
 from hooks.indexing import IndexedItem
 from hooks.schema import OWN_FIELDS
-from hooks.structure import leaves, map_tensors
+from hooks.structure import leaves, map_tensors, packed_leaf
 
 #: Names under which a dict batch is searched for labels.
 LABEL_KEYS = ("label", "labels", "y", "target", "targets")
@@ -205,6 +206,8 @@ def _parameters(model: nn.Module) -> tuple[set[str], bool]:
 
 def _is_row(given: Any) -> bool:
     """Return whether a batch is a tuple or list of parts, not one of inputs such as strings."""
+    if isinstance(given, PackedSequence):
+        return False
     return isinstance(given, list | tuple) and bool(given) and not isinstance(given[0], str)
 
 
@@ -277,7 +280,8 @@ def _count(
     for preferred in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), args, kwargs):
         found = leaves(preferred)
         if found and found[0][1].ndim:
-            return len(found[0][1])
+            packed = packed_leaf(preferred, found[0][1])
+            return len(found[0][1]) if packed is None else int(packed.batch_sizes[0])
     if args and isinstance(args[0], list | tuple):
         return len(args[0])
     kinds = listed([type(v).__name__ for v in (*args, *kwargs.values())])

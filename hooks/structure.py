@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 
 from hooks.errors import OutputError
 
@@ -74,7 +75,7 @@ def leaves(value: Any) -> list[tuple[tuple[Step, ...], torch.Tensor]]:
     Returns
     -------
     list of (steps, tensor)
-        In the order of the structure.
+        In the order of the structure. A packed sequence is one tensor, its steps one after another.
 
     Examples
     --------
@@ -83,13 +84,15 @@ def leaves(value: Any) -> list[tuple[tuple[Step, ...], torch.Tensor]]:
     """
     if isinstance(value, torch.Tensor):
         return [((), value)]
+    if isinstance(value, PackedSequence):
+        return [((), value.data)]
     return [
         ((step, *rest), tensor) for step, item in _children(value) for rest, tensor in leaves(item)
     ]
 
 
 def choose_leaf(value: Any, steps: tuple[Step, ...], layer: str) -> torch.Tensor:
-    """Return the tensor at `steps`, or the only floating tensor where no steps are given.
+    """Return the tensor at `steps`, or the only floating tensor that is there.
 
     Parameters
     ----------
@@ -115,7 +118,11 @@ def choose_leaf(value: Any, steps: tuple[Step, ...], layer: str) -> torch.Tensor
             if path == steps:
                 return tensor
         inside = [(path, t) for path, t in found if path[: len(steps)] == steps]
-        problem = "holds several tensors" if inside else "is not there"
+        only = [t for _, t in inside if t.is_floating_point()]
+        if len(only) == 1:
+            return only[0]
+        kind = "several tensors" if only else "no floating-point tensor"
+        problem = f"holds {kind}" if inside else "is not there"
         raise OutputError(
             f"layer {layer!r}: {spell_leaf(steps)!r} {problem}; "
             f"choose one of: {_table(inside or found)}"
@@ -133,6 +140,26 @@ def choose_leaf(value: Any, steps: tuple[Step, ...], layer: str) -> torch.Tensor
         f"layer {layer!r} gave {what}; name one, as in {layer + spell_leaf(found[0][0])!r}: "
         f"{_table(floating or found)}"
     )
+
+
+def packed_leaf(value: Any, tensor: torch.Tensor) -> PackedSequence | None:
+    """Return the packed sequence of a nested value that a tensor is the data of.
+
+    Parameters
+    ----------
+    value : nested structure
+    tensor : tensor
+        A leaf of it.
+
+    Returns
+    -------
+    PackedSequence or None
+        None for a tensor that is no packed sequence's.
+    """
+    if isinstance(value, PackedSequence):
+        return value if value.data is tensor else None
+    found = (packed_leaf(item, tensor) for _, item in _children(value))
+    return next((packed for packed in found if packed is not None), None)
 
 
 def _table(found: list[tuple[tuple[Step, ...], torch.Tensor]]) -> str:
@@ -160,6 +187,10 @@ def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> A
     """
     if isinstance(value, torch.Tensor):
         return change(value)
+    if isinstance(value, PackedSequence):
+        # the number of sequences at each step stays on the CPU, whatever the data's device
+        orders = (map_tensors(o, change) for o in (value.sorted_indices, value.unsorted_indices))
+        return PackedSequence(change(value.data), value.batch_sizes, *orders)
     if isinstance(value, Mapping):
         return {key: map_tensors(item, change) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pad_packed_sequence
 
 from hooks.choosing import Target
 from hooks.errors import OutputError
 from hooks.rowrules import Inputs, RowRule, Rows, to_rows
-from hooks.structure import choose_leaf
+from hooks.structure import choose_leaf, packed_leaf
 
 
 class StopForward(BaseException):
@@ -94,12 +95,27 @@ class Taps:
                     'to keep with RowRule(calls=0), or keep every one with calls="each"'
                 )
             tensor = choose_leaf(value, target.leaf, target.name)
-            rows = to_rows(tensor.detach(), module, rule, self.inputs, target.name)
+            tensor, inputs = self._unpacked(target, module, value, tensor)
+            rows = to_rows(tensor.detach(), module, rule, inputs, target.name)
             if rows.rows.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
                 rows = rows._replace(rows=rows.rows.clone())
             self._found.setdefault(target.name, []).append(rows)
         if self.stop_after is not None and self.fired >= self.stop_after:
             raise StopForward
+
+    def _unpacked(
+        self, target: Target, module: nn.Module, value: Any, tensor: torch.Tensor
+    ) -> tuple[torch.Tensor, Inputs]:
+        """Return a packed sequence as the padded tensor it stands for, with its mask."""
+        packed = packed_leaf(value, tensor)
+        if packed is None:
+            return tensor, self.inputs
+        axis = self.rules[target.name].batch_axis
+        if axis is None:
+            axis = 1 if getattr(module, "batch_first", True) is False else 0
+        padded, lengths = pad_packed_sequence(packed, batch_first=axis == 0)
+        keep = torch.arange(int(lengths.max())) < lengths[:, None]
+        return padded, self.inputs._replace(keep={**self.inputs.keep, target.name: keep})
 
     def begin(self, inputs: Inputs) -> None:
         """Forget what an earlier forward left and say how the next batch reads.
