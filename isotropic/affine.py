@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 PSI_KINDS = ("absent", "constant", "trainable", "decay", "expectation")
 
 
-class Affine(nn.Module):
+class Affine(nn.Module, ABC):
     """An affine map ``h -> W h + b + psi t`` whose matrix is stored in some form.
 
     Subclasses hold the matrix; this class holds what all share.
@@ -59,6 +60,7 @@ class Affine(nn.Module):
         """Whether this layer carries a psi vector."""
         return self.psi_kind in ("constant", "trainable", "decay")
 
+    @abstractmethod
     def matrix(self) -> Tensor:
         """Write the matrix of this layer out.
 
@@ -67,7 +69,6 @@ class Affine(nn.Module):
         Tensor (out_features, in_features)
             Dense, differentiable in this layer's parameters.
         """
-        raise NotImplementedError
 
     def linear(self, h: Tensor) -> Tensor:
         """Apply the linear part only.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from isotropic.data import Images, fetch, load
 from isotropic.ensemble import train_ensemble
+from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
 from isotropic.train import Run
@@ -78,8 +79,7 @@ class Campaign:
         ValueError, FileNotFoundError
             A setting out of range, an unknown name, missing files.
         """
-        if repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {repeats}")
+        require_whole("repeats", repeats, 1)
         protocol = Protocol(**settings)  # type: ignore[arg-type]
         names = tuple(dict.fromkeys(activations))
         for name in names:

@@ -50,7 +50,7 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
     Raises
     ------
     ValueError
-        No linear layer was called.
+        No linear layer was called, or one saw no rows.
 
     Notes
     -----
@@ -85,6 +85,9 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
             handle.remove()
         for module, training in modes.items():
             module.training = training
+    empty = [name for name, parts in factors.items() if not sum(map(len, parts))]
+    if empty:
+        raise ValueError(f"inputs must have at least one row, but layer {empty[0]!r} saw none")
     if not factors:
         raise ValueError("model must call at least one torch.nn.Linear, but none was called")
     return [

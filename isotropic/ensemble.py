@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from isotropic.data import Images
+from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
 from isotropic.saved import Checkpoint, fingerprint, save_weights
@@ -94,8 +95,7 @@ def train_ensemble(
     [('tanh', 0), ('tanh', 1), ('isotropic-tanh', 0), ('isotropic-tanh', 1)]
     """
     protocol = protocol or Protocol()
-    if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    require_whole("repeats", repeats, 1)
     if not activations:
         raise ValueError("activations must name at least one activation, got none")
     if test is not None and test.shape != data.shape:
@@ -196,7 +196,7 @@ class _Ensemble:
     def finish(self, saved: Checkpoint) -> None:
         """Leave every model as its last snapshot or epoch had it, and keep the weights."""
         for run, kept in zip(self.runs, saved.networks, strict=True):
-            if run.diverged is not None:
+            if run.diverged is not None and kept["snapshots"]:
                 run.model.load_state_dict(kept["snapshots"][max(kept["snapshots"])])
             if run.weights is not None:
                 save_weights(run.weights, run.model, run.activation, kept["snapshots"], run.history)

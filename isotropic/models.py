@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from isotropic.functional._checks import require_whole
 from isotropic.modules import activation as make_activation
 
 
@@ -60,13 +61,8 @@ class Autoencoder(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        for name, size, least in (
-            ("features", features, 1),
-            ("width", width, 1),
-            ("blocks", blocks, 0),
-        ):
-            if size < least:
-                raise ValueError(f"{name} must be at least {least}, got {size}")
+        features = require_whole("features", features, 1)
+        width, blocks = require_whole("width", width, 1), require_whole("blocks", blocks, 0)
         self.features, self.width, self.blocks = features, width, blocks
         self.encoder = nn.Linear(features, width, dtype=dtype)
         self.hidden = nn.ModuleList(
@@ -87,7 +83,10 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reconstruct ``x (B, ...)``, flattened on the way and given back in its shape."""
-        latent = self.encoder(x.flatten(1))
+        flat = x.flatten(1)
+        if flat.shape[1] != self.features:
+            raise ValueError(f"inputs must have {self.features} numbers each, got {flat.shape[1]}")
+        latent = self.encoder(flat)
         for block in self.hidden:
             latent = block(latent)
         return self.decoder(latent).reshape(x.shape)

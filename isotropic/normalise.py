@@ -10,6 +10,13 @@ import torch
 from torch import Tensor, nn
 
 
+def _matrix(x: Tensor, width: int) -> Tensor:
+    """Return ``x (..., n)`` as a matrix, after checking its width."""
+    if x.shape[-1] != width:
+        raise ValueError(f"vectors must have {width} numbers, got {x.shape[-1]}")
+    return x.flatten(0, -2)
+
+
 class _Running(nn.Module):
     """A statistic of the batch in training, and its running mean in evaluation."""
 
@@ -251,7 +258,7 @@ class Whitening(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        rows = x.flatten(0, -2)
+        rows = _matrix(x, len(self.mean))
         mean = rows.mean(0)
         centred = rows - mean
         covariance = self.follow(self.covariance, centred.T @ centred / len(rows))
@@ -305,7 +312,7 @@ class DiagonalBatchNorm(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        rows = x.flatten(0, -2)
+        rows = _matrix(x, len(self.mean))
         variance = self.follow(self.variance, rows.var(0, correction=0))
         mean = self.follow(self.mean, rows.mean(0))
         return (x - mean) / (variance + self.eps).sqrt()

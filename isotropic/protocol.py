@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from isotropic.functional._checks import require_whole
+
 #: Epochs after which the paper takes a snapshot.
 SCHEDULE = (0, 1, 2, 4, 6, 8, 13, 18, 24, 30, 40, 50, 60, 75, 90, 105, 125)
 
@@ -30,11 +32,10 @@ def schedule(epochs: int, at: Sequence[int] | None = None) -> tuple[int, ...]:
     >>> schedule(5)
     (0, 1, 2, 4, 5)
     """
-    if epochs < 0:
-        raise ValueError(f"epochs must be at least 0, got {epochs}")
+    require_whole("epochs", epochs, 0)
     wanted = SCHEDULE if at is None else at
-    if any(epoch < 0 for epoch in wanted):
-        raise ValueError(f"snapshot epochs must be at least 0, got {sorted(wanted)}")
+    for epoch in wanted:
+        require_whole("snapshot epochs", epoch, 0)
     return tuple(sorted({epoch for epoch in wanted if epoch <= epochs} | {epochs}))
 
 
@@ -81,14 +82,12 @@ class Protocol:
 
     def __post_init__(self) -> None:
         schedule(self.epochs, self.snapshots)
-        if self.batch < 1:
-            raise ValueError(f"batch must be at least 1, got {self.batch}")
-        if not self.rate > 0:
-            raise ValueError(f"rate must be above 0, got {self.rate}")
+        require_whole("batch", self.batch, 1)
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"rate must be above 0 and finite, got {self.rate}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must lie in [0, 1), got {self.momentum}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
+        require_whole("seed", self.seed, 0)
 
     @property
     def snapshot_epochs(self) -> tuple[int, ...]:

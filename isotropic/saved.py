@@ -141,7 +141,7 @@ def load_network(
     """
     content = _load(Path(path), WEIGHTS_FORMAT)
     snapshots = content["snapshots"]
-    wanted = max(snapshots) if epoch is None else epoch
+    wanted = max(snapshots, default=None) if epoch is None else epoch
     if wanted not in snapshots:
         raise ValueError(f"epoch must be one of {sorted(snapshots)} in {path}, got {epoch}")
     spec = content["spec"]

@@ -146,6 +146,8 @@ def symmetry_report(
     x = scale * torch.randn(samples, n, generator=generator, dtype=torch.float64)
     basis = _orthonormal(frame, n)
     y = f(x)
+    if y.shape != x.shape:
+        raise ValueError(f"f must keep the shape {tuple(x.shape)}, got {tuple(y.shape)}")
     unit = y.square().sum(-1).mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
     errors = {}
     for group in GROUPS:

@@ -16,6 +16,7 @@ from torch import nn
 from isotropic.data import Images, Standardiser
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
+from isotropic.saved import Checkpoint, fingerprint, save_weights
 
 #: Inputs per forward where nothing is trained; also the size of a block in a store.
 PASS = 2048
@@ -51,7 +52,7 @@ class Run:
 
     @property
     def weights(self) -> Path | None:
-        """Where an ensemble keeps the network's weights at its snapshots."""
+        """Where the network's weights at its snapshots are kept."""
         return None if self.path is None else self.path.with_suffix(".weights.pt")
 
 
@@ -91,6 +92,8 @@ def train_autoencoder(
     protocol: Protocol | None = None,
     test: Images | None = None,
     store: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Run:
     """Train one autoencoder by the protocol of the PPP paper.
@@ -109,20 +112,27 @@ def train_autoencoder(
         Held-out images; their loss is measured after every epoch.
     store : path, optional
         Where to keep the activations of all latent layers over the training set, one snapshot
-        for each epoch that the protocol names. None keeps nothing.
+        for each epoch that the protocol names. None keeps nothing. Beside it go the network's
+        weights at its snapshots, ``NAME.weights.pt``.
+    checkpoint : path, optional
+        Written after every epoch and removed at the end. Where there is one already, the training
+        goes on from it, exactly as if it had never stopped.
+    overwrite : bool, default False
+        Replace a store that is there, and start anew in spite of a checkpoint.
     progress : bool, default False
         Show a bar over the steps.
 
     Returns
     -------
     Run
-        ``run.diverged`` says whether the loss stopped being finite; the store then ends with the
-        last snapshot before.
+        ``run.diverged`` says whether the loss stopped being finite; store and model then end with
+        the last snapshot before.
 
     Raises
     ------
     ValueError
-        A size is too small, or the test images have another shape.
+        A size is too small, the test images have another shape, or the checkpoint is of another
+        training.
 
     Notes
     -----
@@ -140,13 +150,28 @@ def train_autoencoder(
     protocol = protocol or Protocol()
     if test is not None and test.shape != data.shape:
         raise ValueError(f"test images must have shape {data.shape}, got {test.shape}")
+    path = None if checkpoint is None else Path(checkpoint)
     generator = torch.Generator().manual_seed(protocol.seed)
     model = Autoencoder(data.features, width, blocks, activation, generator=generator)
-    path = None if store is None else Path(store)
-    run = Run(model, path=path, activation=name_of(activation), seed=protocol.seed)
-    task = Task.of(data, test, protocol.standardise)
-    with one_thread(), recorder_for(run, data, protocol) as recorder:
-        _train(run, task, protocol, generator, recorder, progress)
+    run = Run(
+        model,
+        path=None if store is None else Path(store),
+        activation=name_of(activation),
+        seed=protocol.seed,
+    )
+    spec = {"activation": activation if isinstance(activation, str) else repr(activation)}
+    saved = Checkpoint(
+        fingerprint(data, protocol.provenance() | spec | {"width": width, "blocks": blocks})
+    )
+    resuming = path is not None and path.exists() and not overwrite
+    if resuming and path is not None:
+        saved = Checkpoint.load(path, saved.fingerprint)
+    replace = overwrite or resuming
+    with one_thread(), recorder_for(run, data, protocol, overwrite=replace) as recorder:
+        task = Task.of(data, test, protocol.standardise)
+        _Lone(run, task, protocol, generator, recorder, saved, path).train(progress)
+    if path is not None:
+        path.unlink(missing_ok=True)
     return run
 
 
@@ -161,41 +186,102 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(
-    run: Run,
-    task: Task,
-    protocol: Protocol,
-    generator: torch.Generator,
-    recorder: Any,
-    progress: bool,
-) -> None:
-    from tqdm import tqdm
+@dataclass
+class _Lone:
+    """One network in training, and where it is recorded."""
 
-    model, wanted = run.model, set(protocol.snapshot_epochs)
-    optimiser = torch.optim.SGD(
-        model.parameters(), lr=protocol.rate, momentum=protocol.momentum, fused=True
-    )
-    steps = -(-len(task.inputs) // protocol.batch)
-    name = getattr(run.path, "name", "training")
-    with tqdm(total=protocol.epochs * steps, desc=name, unit="step", disable=not progress) as bar:
-        for epoch in range(protocol.epochs + 1):
-            loss = (
-                _epoch(model, optimiser, task.inputs, protocol.batch, generator, bar.update)
-                if epoch
-                else mean_loss(model, task.inputs)
-            )
-            if not np.isfinite(loss):
-                run.diverged = epoch
-                return
-            entry = {
-                "epoch": epoch,
-                "step": epoch * steps,
-                "loss": loss,
-                **held_out_losses(model, task),
-            }
-            run.history.append(entry)
-            if recorder is not None and epoch in wanted:
-                keep_snapshot(recorder, model, task, entry)
+    run: Run
+    task: Task
+    protocol: Protocol
+    generator: torch.Generator
+    recorder: Any = None
+    saved: Checkpoint = field(default_factory=lambda: Checkpoint({}))
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.steps = -(-len(self.task.inputs) // self.protocol.batch)
+        self.optimiser = torch.optim.SGD(
+            self.run.model.parameters(),
+            lr=self.protocol.rate,
+            momentum=self.protocol.momentum,
+            fused=True,
+        )
+
+    def train(self, progress: bool = False) -> None:
+        """Run the epochs that are left, from the checkpoint's where there is one."""
+        from tqdm import tqdm
+
+        begun = self.restore() if self.saved.networks else self.begin()
+        bar = tqdm(
+            total=self.protocol.epochs * self.steps,
+            initial=self.saved.epoch * self.steps,
+            desc=getattr(self.run.path, "name", "training"),
+            unit="step",
+            disable=not progress,
+        )
+        with bar:
+            for epoch in range(begun, self.protocol.epochs + 1):
+                if self.run.diverged is not None:
+                    break
+                self._after_epoch(epoch, self._loss(epoch, bar.update))
+        self.finish()
+
+    def begin(self) -> int:
+        """Start with an empty record; return the first epoch, of the untrained network."""
+        self.saved.networks = [{"history": self.run.history, "diverged": None, "snapshots": {}}]
+        return 0
+
+    @torch.no_grad()
+    def restore(self) -> int:
+        """Take over the checkpoint, record anew what the lost store held; return the next epoch."""
+        model, kept = self.run.model, self.saved.networks[0]
+        self.run.history = kept["history"]
+        for epoch, weights in kept["snapshots"].items():
+            model.load_state_dict(weights)
+            self._record(self.run.history[epoch])
+        tensors, momenta = self.saved.state
+        model.load_state_dict(dict(zip(model.state_dict(), tensors, strict=True)))
+        for parameter, momentum in zip(model.parameters(), momenta, strict=True):
+            self.optimiser.state[parameter]["momentum_buffer"] = momentum.clone()
+        self.generator.set_state(self.saved.generators[0])
+        return self.saved.epoch + 1
+
+    def finish(self) -> None:
+        """Leave a diverged network as its last snapshot had it, and keep the weights."""
+        run, snapshots = self.run, self.saved.networks[0]["snapshots"]
+        if run.diverged is not None and snapshots:
+            run.model.load_state_dict(snapshots[max(snapshots)])
+        if run.weights is not None:
+            save_weights(run.weights, run.model, run.activation, snapshots, run.history)
+
+    def _loss(self, epoch: int, tick: Callable[[int], Any]) -> float:
+        model, inputs = self.run.model, self.task.inputs
+        if not epoch:
+            return mean_loss(model, inputs)
+        return _epoch(model, self.optimiser, inputs, self.protocol.batch, self.generator, tick)
+
+    def _after_epoch(self, epoch: int, loss: float) -> None:
+        if not np.isfinite(loss):
+            self.run.diverged = epoch
+            return
+        model = self.run.model
+        entry = {"epoch": epoch, "step": epoch * self.steps, "loss": loss}
+        entry |= held_out_losses(model, self.task)
+        self.run.history.append(entry)
+        if epoch in self.protocol.snapshot_epochs:
+            weights = model.state_dict()
+            snapshots = self.saved.networks[0]["snapshots"]
+            snapshots[epoch] = {name: w.clone() for name, w in weights.items()}
+            self._record(entry)
+        if self.path is not None and epoch:
+            self.saved.epoch, self.saved.generators = epoch, [self.generator.get_state()]
+            momenta = [self.optimiser.state[p]["momentum_buffer"] for p in model.parameters()]
+            self.saved.state = [list(model.state_dict().values()), momenta]
+            self.saved.save(self.path)
+
+    def _record(self, entry: dict[str, float]) -> None:
+        if self.recorder is not None:
+            keep_snapshot(self.recorder, self.run.model, self.task, entry)
 
 
 def _epoch(

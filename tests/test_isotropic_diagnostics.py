@@ -184,3 +184,8 @@ def test_length_norms_remove_the_divergence():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_no_rows_have_no_divergence():
+    with pytest.raises(ValueError, match="at least one row, but layer '0' saw none"):
+        isotropic.affine_divergence(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.zeros(0, 3))

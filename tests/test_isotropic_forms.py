@@ -121,6 +121,18 @@ def test_no_gradient_is_ever_nan(name):
         assert second.isfinite().all()
 
 
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, DOUBLE])
+def test_the_ends_of_every_precision_are_finite(name, dtype):
+    limits = torch.finfo(dtype)
+    for size in (limits.max / 2, limits.max**0.6, limits.tiny, limits.smallest_normal / 4):
+        x = torch.full((2, 3), float(size), dtype=dtype, requires_grad=True)
+        y = isotropic.activation(name)(x)
+        assert y.isfinite().all()
+        (slope,) = torch.autograd.grad(y.double().sum(), x)
+        assert slope.isfinite().all()
+
+
 @pytest.mark.parametrize("name", sorted(set(FORMS) - DISCONTINUOUS))
 def test_derivatives_are_right_away_from_kinks(name):
     x = draw((3, 4), 2, 1.7).requires_grad_()
@@ -314,3 +326,13 @@ def test_every_public_form_is_in_the_lookup():
     modules = {getattr(isotropic, name) for name in isotropic.__all__ if name[0].isupper()}
     forms = {m for m in modules if isinstance(m, type) and issubclass(m, Activation)} - {Activation}
     assert forms == set(FORMS.values())
+
+
+def test_a_symmetry_report_needs_a_map_of_vectors_to_vectors():
+    with pytest.raises(ValueError, match=r"f must keep the shape \(256, 6\), got \(256,\)"):
+        isotropic.symmetry_report(lambda x: x.sum(-1))
+
+
+def test_a_frame_that_is_no_tensor_is_refused():
+    with pytest.raises(TypeError, match="frame must be a tensor, got ndarray"):
+        isotropic.Tanh(frame=torch.eye(3).numpy())

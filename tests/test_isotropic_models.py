@@ -71,3 +71,21 @@ def test_images_come_back_in_their_shape():
 def test_sizes_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         isotropic.Autoencoder(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 2.5}, "width must be a whole number, got 2.5"),
+        ({"width": "3"}, "width must be a whole number, got '3'"),
+        ({"blocks": True}, "blocks must be a whole number, got True"),
+    ],
+)
+def test_sizes_must_be_whole_numbers(settings, message):
+    with pytest.raises(ValueError, match=message):
+        isotropic.Autoencoder(64, **settings)
+
+
+def test_inputs_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="inputs must have 64 numbers each, got 5"):
+        isotropic.Autoencoder(64)(torch.zeros(2, 5, dtype=torch.float64))

@@ -338,3 +338,9 @@ def test_sparse_gradients_are_refused():
     table(torch.tensor([1])).sum().backward()
     with pytest.raises(ValueError, match="gradients must be dense"):
         isotropic.EquivariantAdam(table.parameters()).step()
+
+
+@pytest.mark.parametrize("kind", [isotropic.Whitening, isotropic.DiagonalBatchNorm])
+def test_vectors_of_another_width_are_refused(kind):
+    with pytest.raises(ValueError, match="vectors must have 4 numbers, got 5"):
+        kind(4)(torch.randn(8, 5))

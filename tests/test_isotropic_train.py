@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from isotropic.data import Images, Standardiser
+from isotropic.ensemble import train_ensemble
 from isotropic.models import Autoencoder
 from isotropic.protocol import SCHEDULE, Protocol, schedule
-from isotropic.train import Run, Task, _train, mean_loss, one_thread, train_autoencoder
+from isotropic.saved import Checkpoint
+from isotropic.train import Run, Task, _Lone, mean_loss, one_thread, train_autoencoder
 
 
 def images(count=50, d=6, seed=0):
@@ -83,7 +85,7 @@ def test_batches_are_paired_across_activations():
             )
         )
         task, protocol = Task.of(data, None, True), Protocol(epochs=2)
-        _train(Run(model), task, protocol, torch.Generator().manual_seed(9), None, False)
+        _Lone(Run(model), task, protocol, torch.Generator().manual_seed(9)).train()
         seen[name] = inputs
     assert len(seen["tanh"]) == 2 * 3
     for left, right in zip(seen["tanh"], seen["isotropic-tanh"], strict=True):
@@ -96,7 +98,7 @@ def test_snapshots_hold_every_latent_layer_over_the_training_set():
     before = model.encoder(torch.from_numpy(Standardiser.fit(data.images)(data.images))).detach()
     run = Run(model)
     task = Task.of(data, images(20, seed=1), True)
-    _train(run, task, protocol, torch.Generator().manual_seed(0), recorder, False)
+    _Lone(run, task, protocol, torch.Generator().manual_seed(0), recorder).train()
     names = [snapshot[0] for snapshot in recorder.snapshots]
     assert names == ["epoch-000", "epoch-001", "epoch-002", "epoch-004"]
     _, attrs, rows, labels, layers = recorder.snapshots[0]
@@ -128,17 +130,12 @@ def test_a_diverging_training_stops_with_its_epoch_and_keeps_what_was_there():
     model = Autoencoder(6, 3, activation="tanh", generator=torch.Generator().manual_seed(0))
     run = Run(model)
     with np.errstate(all="ignore"):
-        _train(
-            run,
-            Task.of(data, None, True),
-            Protocol(epochs=60, rate=60.0),
-            torch.Generator(),
-            recorder,
-            False,
-        )
+        task, protocol = Task.of(data, None, True), Protocol(epochs=60, rate=60.0)
+        _Lone(run, task, protocol, torch.Generator(), recorder).train()
     assert run.diverged is not None
     assert run.diverged == len(run.history)
     assert all(np.isfinite(entry["loss"]) for entry in run.history)
+    assert all(p.isfinite().all() for p in run.model.parameters())
     kept = [attrs["epoch"] for _, attrs, *_ in recorder.snapshots]
     assert kept == [epoch for epoch in SCHEDULE if epoch < run.diverged]
 
@@ -181,8 +178,13 @@ def test_the_schedule_is_cut_to_the_run(epochs, at, wanted):
     [
         ({"epochs": -1}, "epochs must be at least 0, got -1"),
         ({"batch": 0}, "batch must be at least 1, got 0"),
-        ({"rate": 0.0}, "rate must be above 0, got 0.0"),
-        ({"rate": float("nan")}, "rate must be above 0, got nan"),
+        ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
+        ({"batch": 2.5}, "batch must be a whole number, got 2.5"),
+        ({"seed": True}, "seed must be a whole number, got True"),
+        ({"snapshots": (0, 1.5)}, "snapshot epochs must be a whole number, got 1.5"),
+        ({"rate": 0.0}, "rate must be above 0 and finite, got 0.0"),
+        ({"rate": float("nan")}, "rate must be above 0 and finite, got nan"),
+        ({"rate": float("inf")}, "rate must be above 0 and finite, got inf"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
         ({"seed": -3}, "seed must be at least 0, got -3"),
         ({"snapshots": (-1,)}, "snapshot epochs must be at least 0"),
@@ -196,3 +198,41 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"test images must have shape \(6,\), got \(5,\)"):
         train_autoencoder(images(), test=images(d=5))
+
+
+def test_images_that_are_not_finite_diverge_before_the_first_epoch():
+    data = images()
+    data.pixels[3, 2] = np.nan
+    run = train_autoencoder(data, width=3, protocol=Protocol(epochs=2))
+    assert run.diverged == 0
+    assert run.history == []
+    (one,) = train_ensemble(data, ["tanh"], repeats=1, width=3, protocol=Protocol(epochs=2))
+    assert one.diverged == 0
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
+    data, path = images(), tmp_path / "run.checkpoint.pt"
+    settings = {"width": 3, "blocks": 1, "protocol": Protocol(epochs=6, seed=1), "test": data}
+    whole = train_autoencoder(data, "tanh", **settings)
+
+    def killed(self, path):
+        save(self, path)
+        if self.epoch == 3:
+            raise StoppedError
+
+    save = Checkpoint.save
+    monkeypatch.setattr(Checkpoint, "save", killed)
+    with pytest.raises(StoppedError):
+        train_autoencoder(data, "tanh", checkpoint=path, **settings)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    with pytest.raises(ValueError, match=r"another training: activation differ .*'tanh' there"):
+        train_autoencoder(data, "isotropic-tanh", checkpoint=path, **settings)
+    resumed = train_autoencoder(data, "tanh", checkpoint=path, **settings)
+    assert not path.exists()
+    assert resumed.history == whole.history
+    for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -25,8 +25,12 @@ def working(x: torch.Tensor) -> torch.Tensor:
 
 
 def squared_length(x: torch.Tensor, omega: float | torch.Tensor, dim: int) -> torch.Tensor:
-    """Return ``||x||^2 + omega`` along ``dim``, kept as a dimension of size one."""
-    q = (x * x).sum(dim, keepdim=True)
+    """Return ``||x||^2 + omega`` along ``dim``, kept as a dimension of size one.
+
+    A sum that overflows counts as the largest number, and passes no gradient: infinity times the
+    scale's vanishing slope would be NaN.
+    """
+    q = (x * x).sum(dim, keepdim=True).clamp_max(torch.finfo(x.dtype).max)
     if isinstance(omega, torch.Tensor) or omega != 0:
         q = q + omega
     return q

@@ -24,6 +24,8 @@ def check_frame(frame: Tensor) -> Tensor:
 
     Raises
     ------
+    TypeError
+        Not a tensor.
     ValueError
         Not a matrix, not finite, or a row is not a unit vector.
 
@@ -32,6 +34,8 @@ def check_frame(frame: Tensor) -> Tensor:
     >>> check_frame(torch.eye(2)).shape
     torch.Size([2, 2])
     """
+    if not isinstance(frame, Tensor):
+        raise TypeError(f"frame must be a tensor, got {type(frame).__name__}: use torch.as_tensor")
     if frame.ndim != 2 or not frame.numel():
         raise ValueError(f"frame must be an (m, n) matrix of unit rows, got {tuple(frame.shape)}")
     off = (torch.linalg.vector_norm(frame.double(), dim=1) - 1).abs()

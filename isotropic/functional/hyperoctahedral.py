@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isotropic.functional._checks import require_floating, require_positive
+from isotropic.functional._norms import working
 
 
 def hyperoctahedral_leaky_relu(x: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
@@ -73,10 +74,13 @@ def max_norm_leaky_relu(
             [19.0100,  9.5050]])
     """
     _check(x, slope, radius)
-    largest = x.abs().amax(dim, keepdim=True)
+    wide = working(x)
+    # Beyond the root of the largest number the second term is below rounding, and its slope times
+    # a sum that overflows would be NaN.
+    largest = wide.abs().amax(dim, keepdim=True).clamp_max(torch.finfo(wide.dtype).max ** 0.5)
     inside = largest < radius
     safe = torch.where(inside, 1.0, largest)
-    return torch.where(inside, slope, 1 - (1 - slope) * radius / safe) * x
+    return (torch.where(inside, slope, 1 - (1 - slope) * radius / safe) * wide).to(x.dtype)
 
 
 def parity_leaky_relu(x: Tensor, slope: float = 0.01, dim: int = -1) -> Tensor:

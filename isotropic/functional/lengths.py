@@ -3,6 +3,8 @@
 All take vectors along ``dim`` (-1, or 1 for the channels of a convolution's map) and a squared
 intrinsic length ``omega``: ``f(x) = sigma(m)/m x`` with ``m = sqrt(||x||^2 + omega)``, which for
 ``omega = 0`` is ``sigma(||x||) x/||x||``. Half precision is computed in float32 and rounded once.
+Vectors whose squared length overflows (1e154 in float64, 1e19 in float32) are scaled as if they
+were that long.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def isotropic_tanh(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     Notes
     -----
     Emergence of quantised representations, Eqn 4; with omega, adaptive topologies, Eqn 16. Smooth
-    everywhere; the squared length must be finite.
+    everywhere.
 
     Examples
     --------
