@@ -254,6 +254,8 @@ def _as_column(value: Any) -> np.ndarray | None:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biufU":
         return None
+    if array.dtype.kind == "u" and len(array) and array.max() > np.iinfo(np.int64).max:
+        raise CaptureError(f"whole numbers must lie below 2 ** 63, got {array.max()}")
     if array.dtype.kind in "bu":
         return array.astype(np.int64)
     if array.dtype.kind == "U":

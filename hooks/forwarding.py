@@ -15,6 +15,8 @@ from hooks.batches import Batch
 from hooks.errors import CaptureError, HooksError
 from hooks.structure import leaves, spell_leaf
 
+_FUSED = (nn.TransformerEncoder, nn.TransformerEncoderLayer)
+
 
 def device_of(model: nn.Module) -> torch.device:
     """Return where a model's inputs belong: the device of its first parameter or buffer.
@@ -39,7 +41,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 @contextmanager
 def eager(model: nn.Module) -> Iterator[None]:
-    """Run compiled parts of a model as written: hooks added after compiling never fire otherwise.
+    """Run compiled and fused parts of a model as written, so that hooks see what they should.
 
     Parameters
     ----------
@@ -49,7 +51,31 @@ def eager(model: nn.Module) -> Iterator[None]:
     ------
     CaptureError
         If this torch cannot do so.
+
+    Notes
+    -----
+    Hooks that are added after compiling never fire. torch's own transformer encoder packs padded
+    batches into nested tensors for a fused kernel, which hooked layers cannot take.
     """
+    with _unfused(model), _uncompiled(model):
+        yield
+
+
+@contextmanager
+def _unfused(model: nn.Module) -> Iterator[None]:
+    mha = torch.backends.mha
+    if not (mha.get_fastpath_enabled() and any(isinstance(m, _FUSED) for m in model.modules())):
+        yield
+        return
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(True)
+
+
+@contextmanager
+def _uncompiled(model: nn.Module) -> Iterator[None]:
     if not _is_compiled(model):
         yield
         return

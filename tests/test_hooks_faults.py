@@ -225,6 +225,24 @@ def test_a_killed_process_loses_nothing(tmp_path, record_testsuite_property, kil
     assert struck >= kills // 4
 
 
+def test_a_second_process_at_one_path_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with hooks.Recorder(path) as recorder:
+        recorder.record(network(), several(), "0")
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                one_file(path, overwrite=True)
+            except hooks.StoreError as problem:
+                code = 0 if f"process {os.getppid()}" in str(problem) else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert hooks.ActivationStore(path)["0"].shape == (11200, 4)
+    assert hooks.verify(path).ok
+
+
 @pytest.mark.parametrize("kind", ["pwrite", "fsync", "replace"])
 def test_a_disk_that_fails_at_any_call_loses_nothing(tmp_path, record_testsuite_property, kind):
     whole = content(several_files(tmp_path / "whole.h5"))

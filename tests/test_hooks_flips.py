@@ -70,7 +70,7 @@ def run(path, good, flips, wanted, log):
     return os.waitpid(child, 0)[1]
 
 
-@pytest.mark.parametrize("some", [150, pytest.param(6000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("some", [150, pytest.param(3000, marks=pytest.mark.soak)])
 def test_a_flipped_bit_anywhere_is_found_or_without_effect(
     tmp_path, record_testsuite_property, some
 ):

@@ -159,3 +159,9 @@ def test_labels_are_not_cut_to_another_type(tmp_path, second):
     with pytest.raises(hooks.CaptureError, match=r"each of one type.*'whole numbers'.*and then"):
         record(network(), batches, "0", tmp_path / "a.h5")
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_whole_numbers_too_large_for_a_label_are_refused(tmp_path):
+    large = torch.full((10,), 2**63 + 1, dtype=torch.uint64)
+    with pytest.raises(hooks.CaptureError, match="must lie below 2"):
+        record(network(), [(X[:10], large)], "0", tmp_path / "a.h5")

@@ -114,6 +114,7 @@ def test_the_schema_stands_without_this_package(model, loader, tmp_path):
         assert file.attrs["version"] == 1
         assert file.attrs["complete"] == 1
         assert (file.attrs["shard"], file.attrs["shards"]) == (0, 1)
+        assert len(file.attrs["fingerprint"]) == 32
         assert json.loads(file.attrs["provenance"]) == {"run": 7}
         assert file.attrs["store"].decode() == store.store_id
         group = file["/layers/0"]

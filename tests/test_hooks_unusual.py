@@ -277,21 +277,31 @@ def test_a_batch_without_inputs_adds_nothing(tmp_path):
     assert torch.equal(store[""].rows(), X[:, 0].tanh())
 
 
+@pytest.mark.parametrize("nested", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
-def test_a_transformer_encoder_is_seen_past_its_fast_path(masked):
+def test_a_transformer_encoder_is_seen_past_its_fast_path(masked, nested):
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(6, 2, 16, batch_first=True)
-    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=nested)
     pad = torch.arange(7) >= LENGTHS[:, None]
     batches = [{"src": X, **({"src_key_padding_mask": pad} if masked else {})}]
     rule = hooks.RowRule(mask=lambda batch: ~pad if masked else torch.ones(12, 7))
     rows = first(model, batches, ["layers.1.linear1"], rule=rule)
-    # the definition: the second layer's first linear map, of what it is given in slow steps
+    assert torch.backends.mha.get_fastpath_enabled()
+    with hooks.capture(model.eval(), "layers.1.linear1", rule=rule) as captured, torch.no_grad():
+        model(**batches[0])
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert torch.equal(captured.rows, rows)
+    # the definition, in training mode, which never takes the fast path: without dropout, alike
     inside = []
-    handle = model.layers[1].linear1.register_forward_hook(lambda m, a, o: inside.append(o))
+    for module in model.train().modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.layers[1].linear1.register_forward_hook(lambda m, a, o: inside.append(o))
     with torch.no_grad():
-        model.eval()(**batches[0])
-    handle.remove()
+        for each in model.layers:
+            each.self_attn.dropout = 0.0
+        model(**batches[0])
     wanted = inside[0][~pad] if masked else inside[0].reshape(-1, 16)
     assert torch.allclose(rows, wanted, atol=1e-6)
 
