@@ -204,7 +204,7 @@ def make_case(path, good, number):
             change = draw.choice(STRUCTURED)
             try:
                 change(file, draw)
-            except (KeyError, ValueError, TypeError, OSError, RuntimeError):
+            except (KeyError, ValueError, TypeError, OSError, RuntimeError, OverflowError):
                 # a change that HDF5 itself refuses after an earlier one
                 continue
 
