@@ -20,7 +20,7 @@ from isotropic import adapt
 
 PRESETS = {
     "quick": {"data": "digits", "limit": None, "epochs": 16, "repeats": 1},
-    "fashion": {"data": "fashion-mnist", "limit": 20_000, "epochs": 40, "repeats": 2},
+    "fashion": {"data": "fashion-mnist", "limit": 20_000, "epochs": 40, "repeats": 1},
     "paper": {"data": "cifar-10", "limit": None, "epochs": 40, "repeats": 40},
 }
 BINS = 24

@@ -207,8 +207,10 @@ show("schedule")
 # %%
 # What the paper claims, and what is seen
 # ---------------------------------------
-# The paper: widths settle after each task, excess is pruned, adaptive networks do no worse than
-# static ones; and H2 and H3 split into widths that settle and widths that grow. Seen: all of it,
-# the split with the published count alone. There the layers that run away are those that start at
-# least as wide as their input; from the same initialisation, counting neurons, all settle. The
-# count is cause enough; whether it is the only one in the paper's runs, these runs cannot say.
+# The paper: layers grow with every task that is appended and settle, excess is pruned when tasks are
+# taken away, adaptive networks do no worse than static ones; and H2 and H3 split into widths that
+# settle and widths that grow. Seen: settling, pruning, accuracies, and the split, with the published
+# count alone. There the layers that run away are among those that start at least as wide as their
+# input; from the same initialisation, counting neurons, all settle. The count is cause enough;
+# whether it is the only one in the paper's runs, these runs cannot say. Not seen: growth with a new
+# task. Widths that start in abundance fall at every boundary and only then regrow by a few neurons.

@@ -21,7 +21,7 @@ from isotropic import adapt
 
 PRESETS = {
     "quick": {"data": "digits", "limit": None, "hidden": (100, 100), "change": 25},
-    "fashion": {"data": "fashion-mnist", "limit": None, "hidden": (100, 100), "change": 25},
+    "fashion": {"data": "fashion-mnist", "limit": 10_000, "hidden": (100, 100), "change": 25},
     "paper": {"data": "cifar-10", "limit": None, "hidden": (100, 100), "change": 25},
 }
 preset, settings = choose(PRESETS)
