@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -72,3 +73,19 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "min_reported_time": 1,
 }
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """Let ``|x|`` in a docstring be a length: reStructuredText would look for a substitution."""
+    example = False
+    for place, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if not example:
+            parts = re.split(r"(`+[^`]*`+)", line)
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[place] = "".join(parts)
+
+
+def setup(app):
+    """Prepare docstrings before they are parsed."""
+    app.connect("autodoc-process-docstring", escape_bars)
