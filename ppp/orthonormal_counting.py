@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.kernels.orthonormal import Counts, Room, count_orthonormal, fold_grids
+from ppp.kernels.orthonormal import Counts, Room, Spare, count_orthonormal, fold_grids
 from ppp.kernels.rows import Bound, Ledger
-from ppp.kernels.turning import turns, unfold
+from ppp.kernels.searching import Patterns
+from ppp.kernels.turning import columns, unfold
 from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.tally import MOMENTS, Tally
 
@@ -33,14 +34,7 @@ class OrthonormalCounter:
         self._tally, self._bound = tally, bound
         frame, rule = tally.planes.frame, tally.rule
         self._counts = _counts(tally)
-        self._room = Room(
-            np.zeros((1, frame.n)),
-            np.zeros((1, frame.m)),
-            np.zeros(frame.m + 1, np.int64),
-            np.zeros(frame.m + 1),
-            np.zeros(frame.m + 1, np.int32),
-            np.zeros(frame.m + 1, np.bool_),
-        )
+        self._room, self._spare = Room.of(frame.m), Spare.of(frame.n, frame.m)
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
         self._single = None
         if not frame.is_standard and frame.n >= SINGLE_WIDTH:
@@ -61,6 +55,7 @@ class OrthonormalCounter:
             hits = count_orthonormal(
                 x,
                 c,
+                Patterns.of(c),
                 whole,
                 self._bound,
                 gamma,
@@ -68,6 +63,7 @@ class OrthonormalCounter:
                 self._vectors,
                 self._counts,
                 self._room,
+                self._spare,
                 block.sample,
                 code,
                 start,
@@ -86,7 +82,7 @@ class OrthonormalCounter:
         tally, counts = self._tally, self._counts
         if not self._pending or not tally.detailed:
             return
-        tally.outside += fold_grids(counts.grids, tally.grid)
+        tally.outside += fold_grids(counts.grids, counts.touched, tally.grid)
         tally.angle += counts.angle + unfold(counts.relative, len(counts.angle))
         if len(counts.seen):
             fold_pairs(counts.seen, counts.full, tally.pairs)
@@ -156,14 +152,12 @@ def _counts(tally: Tally) -> Counts:
     side = rule.bins + 2 if detailed else 0
     tabled = detailed and planes.tabled
     bins = rule.angles if detailed else 0
-    tables = turns(bins)
     return Counts(
         np.zeros((2, side, side), np.uint32),
+        np.zeros((2, side), np.bool_),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
         np.zeros(m if tabled else 0, np.int64),
-        np.zeros((4, bins // 4 + 4), np.uint32),
+        np.zeros((4, columns(bins)), np.uint32),
         np.zeros(bins, np.int64),
-        tables.edge,
-        tables.below,
         rule.bins / (2 * tally.half_width),
     )

@@ -16,6 +16,8 @@ VALID, ZERO, NONFINITE, EXTREME = 0, 1, 2, 3
 LEAST, MOST = 1e-30, 1e30
 #: Candidates are searched a little below their bound: rounding must never lose a hit.
 MARGIN = 1e-12
+#: Sums kept of an input: as many as `ppp.tally.MOMENTS` has names.
+COLUMNS = 8
 #: Cosines below this are zero: far below the slack of ties.
 ORTHOGONAL = 1e-13
 
@@ -24,7 +26,9 @@ ORTHOGONAL = 1e-13
 #: being vectorised.
 jit = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 fast = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, fastmath=FAST)
-inlined = numba.njit(inline="always")
+inlined = numba.njit(
+    nogil=True, error_model="numpy", _nrt=False, fastmath=FAST, forceinline=True, cache=True
+)
 
 
 class Bound(NamedTuple):
@@ -110,24 +114,24 @@ def threshold(bound, norm2, scale):
 
 
 @inlined
-def close_input(inputs, moments, products, current, at):
-    """Add the sums of the input at hand to its class and start the next one."""
-    if current[0] > 0.0:
-        inputs[at] += 1
-        if current[1] == 0.0:  # most inputs: nothing but rows and the quartic
-            rows, quartic = current[0], current[7]
-            moments[at, 0] += rows
-            moments[at, 7] += quartic
-            products[at, 0, 0] += rows * rows
-            products[at, 0, 7] += rows * quartic
-            products[at, 7, 0] += rows * quartic
-            products[at, 7, 7] += quartic * quartic
-            current[0] = 0.0
-            current[7] = 0.0
-        else:
-            for a in range(current.shape[0]):
-                moments[at, a] += current[a]
-                for b in range(current.shape[0]):
-                    products[at, a, b] += current[a] * current[b]
-            for a in range(current.shape[0]):
-                current[a] = 0.0
+def add_quiet(inputs, moments, products, at, many, rows, quartic, rows2, cross, quartic2):
+    """Add to a class the sums of inputs without a hit: nothing but rows and the quartic."""
+    inputs[at] += many
+    moments[at, 0] += rows
+    moments[at, 7] += quartic
+    products[at, 0, 0] += rows2
+    products[at, 0, 7] += cross
+    products[at, 7, 0] += cross
+    products[at, 7, 7] += quartic2
+
+
+@inlined
+def add_input(inputs, moments, products, current, at):
+    """Add the sums of an input to its class, and empty them."""
+    inputs[at] += 1
+    for a in range(COLUMNS):
+        moments[at, a] += current[a]
+        for b in range(COLUMNS):
+            products[at, a, b] += current[a] * current[b]
+    for a in range(COLUMNS):
+        current[a] = 0.0

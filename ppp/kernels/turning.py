@@ -1,29 +1,27 @@
-"""Angles of hits: the histogram of φ by table, and cos 4φ of orthogonal and oblique planes."""
+"""Angles of hits: the histogram of φ from a polynomial, decided exactly near a bin's edge.
+
+A hit's leader has the larger coordinate, so that φ lies within 45° of its axis, ±e1 or ±e2, and the
+tangent t = c_j / c_i in [−1, 1] says how far from it.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from ppp.kernels.rows import inlined, jit
 
-#: Closer than this to the edge of a bin, the tangent leaves the decision to atan2 itself.
-EDGE = 1e-12
+#: atan(t) / t as a polynomial in t², to 2e-8 on [−1, 1].
+_SERIES = np.polynomial.Chebyshev.interpolate(
+    lambda z: np.arctan(np.sqrt(z)) / np.sqrt(z), 8, domain=[1e-12, 1]
+).convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1])
+_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = (np.float32(c) for c in _SERIES.coef)
+#: Share of a full circle that bounds the error of an angle in float32.
+_ERROR = 1e-6
 
-
-class Turns(NamedTuple):
-    """What turns the tangent t = c_j / c_i, |t| ≤ 1, of a hit into its angular bin.
-
-    A hit's leader i has the larger coordinate, so φ is within 45° of ±e1 or ±e2; `edge` holds,
-    for each of its equal cells of [−1, 1], the one bin edge that lies inside (or 2.0), `below`
-    the bin below that edge, counted from the axis and shifted to be positive.
-    """
-
-    edge: np.ndarray
-    below: np.ndarray
+#: Columns after the bins: tangents of exactly 0, 1 and −1, and those that float32 leaves in doubt.
+SLOTS = 4
 
 
 @jit
@@ -35,33 +33,56 @@ def turn(w1, w2, count):
     return min(count - 1, int(phi * count / (2 * math.pi)))
 
 
-@lru_cache(maxsize=8)
-def turns(count: int) -> Turns:
-    """Return the tables of `count` angular bins."""
-    if not count:
-        return Turns(np.zeros(1), np.zeros(1, np.uint32))
-    cells = 2 ** math.ceil(math.log2(count)) if count > 2 else 2
-    left = np.arange(cells) * (2.0 / cells) - 1.0
-    edges = np.tan(2 * np.pi * np.arange(-(count // 8), count // 8 + 1) / count)
-    first = np.searchsorted(edges, left, side="right")
-    padded = np.append(edges, 2.0)
-    inside = padded[first] < left + 2.0 / cells
-    edge = np.where(inside, padded[first], 2.0)
-    # an edge that falls on a cell's left end counts as passed
-    return Turns(edge, first.astype(np.uint32))
+@jit
+def turn_from(lead, near, side, count):
+    """Return the bin of φ, the leader being the plane's first (side 0) or second vector."""
+    if side == 0:
+        return turn(np.float64(lead), np.float64(near), count)
+    return turn(np.float64(near), np.float64(lead), count)
+
+
+def columns(count: int) -> int:
+    """Return the width of the histogram relative to the leader's axis, for `count` angular bins."""
+    return count // 4 + 3 + SLOTS
 
 
 @inlined
-def place(t, edge, below):
-    """Return how many bins the angle atan t is beyond the axis, and whether an edge is too near."""
-    cells = edge.shape[0]
-    position = (t + 1.0) * (0.5 * cells)
-    cell = np.uint32(np.int32(position))
-    cell = cell if cell < np.uint32(cells) else np.uint32(cells - 1)
-    beyond = t - edge[cell]
-    inside = position - np.int32(position)
-    doubtful = (abs(beyond) < EDGE) | (inside < EDGE * cells) | (inside > 1.0 - EDGE * cells)
-    return below[cell] + np.uint32(beyond > 0.0), doubtful
+def doubt(count):
+    """Return within how much of a bin's edge float32 cannot tell the bin, in bins."""
+    return np.float32(_ERROR * count)
+
+
+@inlined
+def beyond(t, count):
+    """Return the angle atan t in bins, in float32."""
+    z = t * t
+    series = _C7 + z * _C8
+    series = _C6 + z * series
+    series = _C5 + z * series
+    series = _C4 + z * series
+    series = _C3 + z * series
+    series = _C2 + z * series
+    series = _C1 + z * series
+    series = _C0 + z * series
+    return t * series * np.float32(count / (2.0 * math.pi))
+
+
+@inlined
+def column(value, lead, inverse, count, margin):
+    """Return the column of a hit in the histogram relative to the leader's axis.
+
+    `value` and `lead` are the coordinates, inverse is 1/lead in float32; an angle within `margin`
+    bins of an edge goes to the last column, unless its tangent is 0, 1 or −1.
+    """
+    angle = beyond(np.float32(value) * inverse, count)
+    below = np.floor(angle)
+    part = angle - below
+    steps = np.int32(below) + np.int32(count // 8 + 1)
+    last = np.int32(count // 4 + 2 + SLOTS)
+    steps = last if (part < margin) | (part > np.float32(1.0) - margin) else steps
+    steps = last - np.int32(3) if value == 0 else steps
+    steps = last - np.int32(2) if value == lead else steps
+    return last - np.int32(1) if value == -lead else steps
 
 
 def unfold(relative: np.ndarray, count: int) -> np.ndarray:
@@ -69,10 +90,10 @@ def unfold(relative: np.ndarray, count: int) -> np.ndarray:
 
     Parameters
     ----------
-    relative : (4, count // 4 + 4) int array
+    relative : (4, columns(count)) int array
         Rows: leader is the first vector and positive, first and negative, second and positive,
-        second and negative; columns: bins of atan t, that of t = +0 at count // 8 + 1, and last
-        the hits with t = 0, on the axis itself.
+        second and negative. Columns: bins of atan t, that of small t > 0 at count // 8 + 1, then
+        the hits with t = 0, 1 and −1, and last those in doubt, which are counted elsewhere.
     count : int
         Number of bins.
 
@@ -84,12 +105,13 @@ def unfold(relative: np.ndarray, count: int) -> np.ndarray:
     bins = np.stack(
         [steps, count // 2 + steps, count // 4 - 1 - steps, 3 * (count // 4) - 1 - steps]
     )
-    bins[:, -1] = [
-        turn(1.0, 0.0, count),
-        turn(-1.0, 0.0, count),
-        turn(0.0, 1.0, count),
-        turn(0.0, -1.0, count),
-    ]
+    for at, t in enumerate((0.0, 1.0, -1.0), start=-SLOTS):
+        bins[:, at] = [
+            turn(1.0, t, count),
+            turn(-1.0, -t, count),
+            turn(t, 1.0, count),
+            turn(-t, -1.0, count),
+        ]
     folded = np.zeros(count, np.int64)
-    np.add.at(folded, bins % count, relative)
+    np.add.at(folded, bins[:, :-1] % count, relative[:, :-1])
     return folded

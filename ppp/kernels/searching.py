@@ -1,0 +1,336 @@
+"""The hits of one row of an orthonormal frame's coordinates.
+
+A hit needs c_i² + c_j² ≥ T, so a leader, c_i² ≥ T/2, and partners c_j² ≥ T − c_i². Where the largest
+|c| reaches T alone, it hits with every other vector: see `ppp.kernels.saturated`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ppp.kernels.rows import MARGIN, dot, fast, inlined, threshold
+from ppp.kernels.saturated import grid_bin, mark_all, scatter_all, weigh_all
+from ppp.kernels.turning import column, doubt, turn_from
+
+#: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
+FEW = 12
+#: Coordinates that share one maximum: stretches without a candidate are passed over.
+STRETCH = 32
+
+
+class Patterns(NamedTuple):
+    """Coordinates as bit patterns, whose order without the sign is that of |c|.
+
+    So their maxima are plain integer reductions. `peaks` holds those of a row's stretches,
+    `heights` is the same memory read as floats.
+    """
+
+    bits: np.ndarray
+    mask: np.integer
+    peaks: np.ndarray
+    heights: np.ndarray
+
+    @classmethod
+    def of(cls, c: np.ndarray) -> Patterns:
+        """Return the patterns of coordinates (R, m) in float32 or float64."""
+        kind = np.dtype(np.int32 if c.dtype == np.float32 else np.int64).type
+        heights = np.zeros(c.shape[1] // STRETCH + 1, c.dtype)
+        return cls(c.view(kind), kind(np.iinfo(kind).max), heights.view(kind), heights)
+
+
+@inlined
+def largest(bits, rc, begin, end, mask):
+    """Return the largest |c| of a stretch, as its bits."""
+    kind = bits.dtype.type
+    most = kind(0)
+    for k in range(begin, end):
+        most = kind(max(most, kind(bits[rc, k] & mask)))
+    return most
+
+
+@inlined
+def measure(bits, rc, mask, peaks, heights):
+    """Fill the maxima of |c| over stretches; return the largest."""
+    most = 0.0
+    for at in range(0, bits.shape[1], STRETCH):
+        peaks[at // STRETCH] = largest(bits, rc, at, min(bits.shape[1], at + STRETCH), mask)
+        most = max(most, heights[at // STRETCH])
+    return most
+
+
+@inlined
+def gather(c, rc, least, heights, order):
+    """Compress the indices with |c| ≥ least; return how many."""
+    count = 0
+    level = c.dtype.type(least)
+    for begin in range(0, c.shape[1], STRETCH):
+        if heights[begin // STRETCH] >= level:
+            for i in range(begin, min(c.shape[1], begin + STRETCH)):
+                order[count] = i
+                count += abs(c[rc, i]) >= level
+    return count
+
+
+@inlined
+def find(c, rc, most, heights):
+    """Return the first index whose |c| is the largest."""
+    begin = 0
+    while heights[begin // STRETCH] < most:
+        begin += STRETCH
+    while abs(c[rc, begin]) < most:
+        begin += 1
+    return begin
+
+
+@inlined
+def runner_up(bits, rc, top, mask, peaks, heights):
+    """Return the largest |c| but that of `top`."""
+    begin = top // STRETCH * STRETCH
+    end = min(bits.shape[1], begin + STRETCH)
+    kept = peaks[top // STRETCH]
+    peaks[top // STRETCH] = max(
+        largest(bits, rc, begin, top, mask), largest(bits, rc, top + 1, end, mask)
+    )
+    second = 0.0
+    for at in range(0, bits.shape[1], STRETCH):
+        second = max(second, heights[at // STRETCH])
+    peaks[top // STRETCH] = kept
+    return second
+
+
+@inlined
+def read_exactly(c, rc, number, scale, per_unit, half, order, value, bins, sure):
+    """Fill values and bins of the candidates of a row whose coordinates are float64-exact."""
+    for k in range(number):
+        value[k] = c[rc, order[k]]
+        sure[k] = True
+    if half:
+        for k in range(number):
+            bins[k] = grid_bin(value[k] * scale, per_unit, np.float64(half))
+
+
+@inlined
+def read_nearly(
+    x, r, c, number, error, least, per_unit, half, vectors, order, value, bins, sure
+):  # fmt: skip
+    """Fill values and bins; recompute in float64 possible leaders and values near a bin's edge."""
+    doubtful = error * per_unit
+    for k in range(number):
+        near = np.float64(c[r, order[k]])
+        exact = number <= FEW or (abs(near) + error) ** 2 >= least
+        if not exact and half:
+            inside = near * per_unit
+            inside -= math.floor(inside)
+            exact = inside < doubtful or inside > 1.0 - doubtful
+        if exact:
+            near = dot(x, r, vectors, order[k])
+        value[k] = near
+        sure[k] = exact
+        if half:
+            bins[k] = grid_bin(near, per_unit, np.float64(half))
+
+
+@inlined
+def settle(
+    x, r, lead, number, lowest, error, per_unit, half, angles, vectors, order, value, bins, sure
+):  # fmt: skip
+    """Recompute the candidates for which float32 leaves a hit, or its angle, in doubt."""
+    own = lead * lead
+    inverse = np.float32(1.0 / lead)
+    margin = doubt(angles) + np.float32(error / abs(lead) * angles)
+    plain = angles // 4 + 3
+    for k in range(number):
+        if sure[k]:
+            continue
+        near = value[k]
+        reach = error * (2.0 * abs(near) + error)
+        doubtful = abs(own + near * near - lowest) <= reach
+        if half and not doubtful:
+            doubtful = column(near, lead, inverse, angles, margin) >= plain
+        if doubtful:
+            value[k] = dot(x, r, vectors, order[k])
+            sure[k] = True
+            if half:
+                bins[k] = grid_bin(value[k], per_unit, np.float64(half))
+
+
+@inlined
+def is_hit(own, square, lowest, after):
+    """Return whether leader and partner hit; a pair is taken once, from its larger |c|."""
+    return own + square >= lowest and (square < own or (square == own and after))
+
+
+@inlined
+def weigh(lead, at, number, lowest, value, sums):
+    """Add a leader's hits to the row's sums; return how many there are."""
+    own = lead * lead
+    inverse = 1.0 / lead if lead != 0.0 else 0.0
+    hits, first, second = 0, 0.0, 0.0
+    for k in range(number):
+        square = value[k] * value[k]
+        hit = (own + square >= lowest) & ((square < own) | ((square == own) & (k > at)))
+        t2 = (value[k] * inverse) ** 2
+        part = 1.0 / (1.0 + t2)
+        # cos 4φ = 1 − 8 t²/(1 + t²)²
+        wave = t2 * part * part if hit else 0.0
+        hits += hit
+        first += wave
+        second += wave * wave
+    sums[1] += hits
+    sums[2] += hits - 8.0 * first
+    sums[3] += hits - 32.0 * first + 128.0 * second
+    return hits
+
+
+@inlined
+def scatter(
+    number, at, lead, lowest, tabled, i, order, value, bins, grids, touched, seen, relative, angle
+):  # fmt: skip
+    """Count a leader's hits among the candidates: those after it, then those before it."""
+    own = lead * lead
+    inverse = np.float32(1.0 / lead) if lead != 0.0 else np.float32(0.0)
+    negative = 1 if lead < 0.0 else 0
+    margin = doubt(angle.shape[0])
+    row, last = bins[at], relative.shape[1] - 1
+    for side in range(2):
+        begin, end = (at + 1, number) if side == 0 else (0, at)
+        turned = 2 * side + negative
+        grid, angles = grids[side, row], relative[turned]
+        touched[side, row] = True
+        for k in range(begin, end):
+            if is_hit(own, value[k] * value[k], lowest, side == 0):
+                grid[np.uint32(bins[k])] += np.uint32(1)
+                if tabled:
+                    seen[i, order[k]] += np.uint32(1)
+                place = column(value[k], lead, inverse, angle.shape[0], margin)
+                if place < last:
+                    angles[np.uint32(place)] += np.uint32(1)
+                else:
+                    angle[turn_from(lead, value[k], side, angle.shape[0])] += 1
+
+
+@inlined
+def vote(first, second, sums):
+    """Add cos 4φ and cos 8φ of the row's best plane, that of the two largest c²."""
+    total = first + second
+    cos4 = 1.0 - 8.0 * (first / total) * (second / total) if total > 0.0 else 1.0
+    sums[4] += 1.0
+    sums[5] += cos4
+    sums[6] += 2.0 * cos4 * cos4 - 1.0
+
+
+@inlined
+def vote_among(number, value, sums):
+    """Vote where the two largest c² are among the candidates."""
+    first, second = 0.0, 0.0
+    for k in range(number):
+        square = value[k] * value[k]
+        if square > first:
+            second = first
+            first = square
+        elif square > second:
+            second = square
+    vote(first, second, sums)
+
+
+@inlined
+def search(
+    x, r, c, bits, norm2, scale, lowest, gamma, vectors, sums, mask, peaks, heights,
+    grids, touched, seen, full, relative, angle, per_unit, order, value, bins, marks, sure,
+):  # fmt: skip
+    """Count the hits of one row; return how many."""
+    half = max(0, (grids.shape[1] - 2) // 2)
+    tabled = seen.shape[0] > 0
+    error = gamma * math.sqrt(norm2)
+    least = 0.5 * lowest * (1.0 - MARGIN)
+    total, top = 0, -1
+    most = measure(bits, r, mask, peaks, heights) + error
+    if gamma == 0.0 and most * most >= lowest and most > 0.0:
+        top = find(c, r, most, heights)
+        weigh_all(c, r, top, sums)
+        total = c.shape[1] - 1
+        if half:
+            # a row of unusual size was scaled; its true size is `scale` times that
+            unit = min(scale * per_unit, 2.0**1000)
+            mark_all(c, r, top, unit, half, angle.shape[0], bins, marks)
+            scatter_all(c, r, top, half, grids, touched, relative, angle, bins, marks)
+        if tabled:
+            full[top] += 1
+        first = most
+        most = runner_up(bits, r, top, mask, peaks, heights)
+        vote(first * first, most * most, sums)
+        if most * most < least:
+            return total
+    floor = lowest * (1.0 - MARGIN) - most * most
+    low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
+    number = gather(c, r, max(0.0, low), heights, order)
+    if number < 2:
+        return total
+    if gamma == 0.0:
+        read_exactly(c, r, number, scale, per_unit, half, order, value, bins, sure)
+    else:
+        read_nearly(
+            x, r, c, number, error, least, per_unit, half, vectors, order, value, bins, sure
+        )
+    found = 0
+    for at in range(number):
+        lead = value[at]
+        if not sure[at] or lead * lead < least or order[at] == top:
+            continue
+        if gamma > 0.0 and number > FEW:
+            settle(
+                x, r, lead, number, lowest, error, per_unit, half, angle.shape[0], vectors,
+                order, value, bins, sure,
+            )  # fmt: skip
+        hits = weigh(lead, at, number, lowest, value, sums)
+        found += hits
+        if half and hits:
+            scatter(
+                number, at, lead, lowest, tabled, order[at], order, value, bins, grids, touched,
+                seen, relative, angle,
+            )  # fmt: skip
+    if found and top < 0:
+        vote_among(number, value, sums)
+    return total + found
+
+
+@fast
+def search_rows(
+    x, c, patterns, rows, number, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
+):  # fmt: skip
+    """Count the hits of some rows, and fill their sums.
+
+    Parameters
+    ----------
+    x, c, patterns, gamma, vectors, counts, room
+        As in `ppp.kernels.orthonormal.count_orthonormal`.
+    rows : (B,) int64 array
+        The rows to search, `number` of them.
+    norm2 : (B,) float64 array
+        Σ x² of rows `begin`, begin + 1, …
+    scale : float
+        Undoes the scaling of rows of unusual size.
+    sums : (B, K) float64 array
+        The row's sums, from row `begin` on; columns as in `ppp.tally.MOMENTS`.
+
+    Returns
+    -------
+    hits : int
+    """
+    grids, touched, seen, full = counts.grids, counts.touched, counts.seen, counts.full
+    relative, angle, per_unit = counts.relative, counts.angle, counts.per_unit
+    order, value, bins, marks, sure = room.order, room.value, room.bins, room.marks, room.sure
+    bits, mask, peaks, heights = patterns
+    total = 0
+    for at in range(number):
+        r = rows[at]
+        square = norm2[r - begin]
+        total += search(
+            x, r, c, bits, square, scale, threshold(bound, square, scale), gamma, vectors,
+            sums[r - begin], mask, peaks, heights, grids, touched, seen, full, relative, angle,
+            per_unit, order, value, bins, marks, sure,
+        )  # fmt: skip
+    return total
