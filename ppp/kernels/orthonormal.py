@@ -54,7 +54,7 @@ class Room(NamedTuple):
     """Room for the candidates of a row, and for what is known of the rows of a batch.
 
     Of a candidate: index, value, grid bin, angular column, and whether its value is exact. Of a
-    batch: Σ x², Σ c⁴, sums, and the rows to search.
+    batch: Σ x², Σ c⁴, sums, the rows to search, and the leaders of saturated ones.
     """
 
     order: np.ndarray
@@ -66,6 +66,7 @@ class Room(NamedTuple):
     fourth: np.ndarray
     sums: np.ndarray
     rows: np.ndarray
+    tops: np.ndarray
 
     @classmethod
     def of(cls, m: int) -> Room:
@@ -80,23 +81,23 @@ class Room(NamedTuple):
             np.zeros(BATCH),
             np.zeros((BATCH, COLUMNS)),
             np.zeros(BATCH, np.int64),
+            np.zeros(BATCH, np.int64),
         )
 
 
 class Spare(NamedTuple):
-    """A row of unusual size: scaled, its coordinates with their patterns, its number and norm."""
+    """A row of unusual size: scaled, its coordinates, their patterns, room."""
 
     x: np.ndarray
     c: np.ndarray
     patterns: Patterns
-    rows: np.ndarray
-    norm2: np.ndarray
+    room: Room
 
     @classmethod
     def of(cls, n: int, m: int) -> Spare:
         """Return room for a row of width n with m coordinates."""
         c = np.zeros((1, m))
-        return cls(np.zeros((1, n)), c, Patterns.of(c), np.zeros(1, np.int64), np.zeros(1))
+        return cls(np.zeros((1, n)), c, Patterns.of(c), Room.of(m))
 
 
 @fast
@@ -111,7 +112,7 @@ def _moments(x, c, whole, begin, end, norm2, fourth):
 
 
 @fast
-def _count_unusual(x, r, whole, bound, vectors, spare, counts, room, sums, ledger_counts):
+def _count_unusual(x, r, whole, bound, vectors, spare, counts, sums, ledger_counts):
     """Count a row whose Σ x² leaves the ordinary range, scaled and in float64.
 
     Returns its state, its hits and its Σ c⁴/‖x‖⁴.
@@ -123,11 +124,11 @@ def _count_unusual(x, r, whole, bound, vectors, spare, counts, room, sums, ledge
     for i in range(spare.c.shape[1]):
         spare.c[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
     norm2 = sum_squares(spare.x, 0)
-    spare.norm2[0] = norm2
+    spare.room.norm2[0], spare.room.rows[0] = norm2, 0
     _, fourth = power_sums(spare.c, 0)
     hits = search_rows(
-        spare.x, spare.c, spare.patterns, spare.rows, 1, spare.norm2, 0, scale, bound, 0.0,
-        vectors, counts, room, sums,
+        spare.x, spare.c, spare.patterns, 1, spare.room.norm2, 0, scale, bound, 0.0, vectors,
+        counts, spare.room, sums,
     )  # fmt: skip
     return state, hits, fourth / (norm2 * norm2)
 
@@ -184,16 +185,16 @@ def count_orthonormal(
                 number += share >= reach
             else:
                 found, hits, share = _count_unusual(
-                    x, r, whole, bound, vectors, spare, counts, room, sums[at : at + 1],
-                    ledger.counts,
+                    x, r, whole, bound, vectors, spare, counts, sums[at : at + 1], ledger.counts
+               
                 )  # fmt: skip
                 state[start + r] = EXTREME if found == VALID else found
                 total += hits
             fourths[at] = share
         if number:
             total += search_rows(
-                x, c, patterns, rows, number, norms, begin, 1.0, bound, gamma, vectors, counts,
-                room, sums,
+                x, c, patterns, number, norms, begin, 1.0, bound, gamma, vectors, counts, room,
+                sums,
             )  # fmt: skip
         _close(begin, end, start, sample, code, state, fourths, sums, ledger)
     return total

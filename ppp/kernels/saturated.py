@@ -67,8 +67,13 @@ def mark_all(c, rc, at, per_unit, half, count, bins, marks):
 
 
 @inlined
-def scatter_all(c, rc, at, half, grids, touched, relative, angle, bins, marks):
-    """Count the hits of leader `at` with the coordinates before it, then with those after it."""
+def scatter_all(c, rc, at, per_unit, counts, room):
+    """Count the hits of leader `at` with the coordinates after it, then with those before it."""
+    grids, relative, angle = counts.grids, counts.relative, counts.angle
+    bins, marks = room.bins, room.marks
+    mark_all(c, rc, at, per_unit, (grids.shape[1] - 2) // 2, angle.shape[0], bins, marks)
+    if counts.full.shape[0]:
+        counts.full[at] += 1
     lead = c[rc, at]
     negative = 1 if lead < 0 else 0
     row, last = bins[at], relative.shape[1] - 1
@@ -76,7 +81,7 @@ def scatter_all(c, rc, at, half, grids, touched, relative, angle, bins, marks):
         begin, end = (at + 1, c.shape[1]) if side == 0 else (0, at)
         turned = 2 * side + negative
         grid, angles = grids[side, row], relative[turned]
-        touched[side, row] = True
+        counts.touched[side, row] = True
         for k in range(begin, end):
             grid[np.uint32(bins[k])] += np.uint32(1)
             angles[np.uint32(marks[k])] += np.uint32(1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppp.kernels.rows import MARGIN, dot, fast, inlined, threshold
-from ppp.kernels.saturated import grid_bin, mark_all, scatter_all, weigh_all
+from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
 
 #: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
@@ -187,9 +187,10 @@ def weigh(lead, at, number, lowest, value, sums):
 
 @inlined
 def scatter(
-    number, at, lead, lowest, tabled, i, order, value, bins, grids, touched, seen, relative, angle
+    number, at, lead, lowest, i, order, value, bins, grids, touched, seen, relative, angle
 ):  # fmt: skip
     """Count a leader's hits among the candidates: those after it, then those before it."""
+    tabled = seen.shape[0] > 0
     own = lead * lead
     inverse = np.float32(1.0 / lead) if lead != 0.0 else np.float32(0.0)
     negative = 1 if lead < 0.0 else 0
@@ -238,44 +239,27 @@ def vote_among(number, value, sums):
 
 @inlined
 def search(
-    x, r, c, bits, norm2, scale, lowest, gamma, vectors, sums, mask, peaks, heights,
-    grids, touched, seen, full, relative, angle, per_unit, order, value, bins, marks, sure,
+    x, r, c, norm2, scale, lowest, most, top, gamma, vectors, sums, heights, counts, room
 ):  # fmt: skip
-    """Count the hits of one row; return how many."""
+    """Count the hits of one row but those of `top`, all others at most `most`; return how many."""
+    grids, seen, angle, per_unit = counts.grids, counts.seen, counts.angle, counts.per_unit
+    order, value, bins, sure = room.order, room.value, room.bins, room.sure
     half = max(0, (grids.shape[1] - 2) // 2)
-    tabled = seen.shape[0] > 0
     error = gamma * math.sqrt(norm2)
+    most += error
     least = 0.5 * lowest * (1.0 - MARGIN)
-    total, top = 0, -1
-    most = measure(bits, r, mask, peaks, heights) + error
-    if gamma == 0.0 and most * most >= lowest and most > 0.0:
-        top = find(c, r, most, heights)
-        weigh_all(c, r, top, sums)
-        total = c.shape[1] - 1
-        if half:
-            # a row of unusual size was scaled; its true size is `scale` times that
-            unit = min(scale * per_unit, 2.0**1000)
-            mark_all(c, r, top, unit, half, angle.shape[0], bins, marks)
-            scatter_all(c, r, top, half, grids, touched, relative, angle, bins, marks)
-        if tabled:
-            full[top] += 1
-        first = most
-        most = runner_up(bits, r, top, mask, peaks, heights)
-        vote(first * first, most * most, sums)
-        if most * most < least:
-            return total
     floor = lowest * (1.0 - MARGIN) - most * most
     low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
     number = gather(c, r, max(0.0, low), heights, order)
     if number < 2:
-        return total
+        return 0
     if gamma == 0.0:
         read_exactly(c, r, number, scale, per_unit, half, order, value, bins, sure)
     else:
         read_nearly(
             x, r, c, number, error, least, per_unit, half, vectors, order, value, bins, sure
         )
-    found = 0
+    total = 0
     for at in range(number):
         lead = value[at]
         if not sure[at] or lead * lead < least or order[at] == top:
@@ -286,29 +270,29 @@ def search(
                 order, value, bins, sure,
             )  # fmt: skip
         hits = weigh(lead, at, number, lowest, value, sums)
-        found += hits
+        total += hits
         if half and hits:
             scatter(
-                number, at, lead, lowest, tabled, order[at], order, value, bins, grids, touched,
-                seen, relative, angle,
+                number, at, lead, lowest, order[at], order, value, bins, grids, counts.touched,
+                seen, counts.relative, angle,
             )  # fmt: skip
-    if found and top < 0:
+    if total and top < 0:
         vote_among(number, value, sums)
-    return total + found
+    return total
 
 
 @fast
 def search_rows(
-    x, c, patterns, rows, number, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
+    x, c, patterns, number, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
 ):  # fmt: skip
-    """Count the hits of some rows, and fill their sums.
+    """Count the hits of the first `number` rows that `room` names, and fill their sums.
 
     Parameters
     ----------
     x, c, patterns, gamma, vectors, counts, room
         As in `ppp.kernels.orthonormal.count_orthonormal`.
-    rows : (B,) int64 array
-        The rows to search, `number` of them.
+    number : int
+        How many of `room.rows` to search.
     norm2 : (B,) float64 array
         Σ x² of rows `begin`, begin + 1, …
     scale : float
@@ -320,17 +304,33 @@ def search_rows(
     -------
     hits : int
     """
-    grids, touched, seen, full = counts.grids, counts.touched, counts.seen, counts.full
-    relative, angle, per_unit = counts.relative, counts.angle, counts.per_unit
-    order, value, bins, marks, sure = room.order, room.value, room.bins, room.marks, room.sure
     bits, mask, peaks, heights = patterns
-    total = 0
+    rows, tops = room.rows, room.tops
+    total = saturated = 0
     for at in range(number):
         r = rows[at]
         square = norm2[r - begin]
-        total += search(
-            x, r, c, bits, square, scale, threshold(bound, square, scale), gamma, vectors,
-            sums[r - begin], mask, peaks, heights, grids, touched, seen, full, relative, angle,
-            per_unit, order, value, bins, marks, sure,
-        )  # fmt: skip
-    return total
+        lowest = threshold(bound, square, scale)
+        most = measure(bits, r, mask, peaks, heights)
+        top = -1
+        if gamma == 0.0 and most * most >= lowest and most > 0.0:
+            top = find(c, r, most, heights)
+            rows[saturated], tops[saturated] = r, top
+            saturated += 1
+            second = runner_up(bits, r, top, mask, peaks, heights)
+            vote(most * most, second * second, sums[r - begin])
+            most = second
+        if most * most >= 0.5 * lowest * (1.0 - MARGIN) or gamma > 0.0:
+            total += search(
+                x, r, c, square, scale, lowest, most, top, gamma, vectors, sums[r - begin],
+                heights, counts, room,
+            )  # fmt: skip
+    # each step of the saturated rows in a loop of its own: they then overlap in the processor
+    for at in range(saturated):
+        weigh_all(c, rows[at], tops[at], sums[rows[at] - begin])
+    if counts.grids.shape[0]:
+        # a row of unusual size was scaled; its true size is `scale` times that
+        per_unit = min(scale * counts.per_unit, 2.0**1000)
+        for at in range(saturated):
+            scatter_all(c, rows[at], tops[at], per_unit, counts, room)
+    return total + saturated * (c.shape[1] - 1)
