@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from ppp.kernels import cpu
-from ppp.orthonormal_counting import SINGLE_WIDTH, error_share, piece_rows
+from ppp.kernels.orthonormal import fold_grids
+from ppp.orthonormal_counting import (
+    FLUSH_HITS,
+    SINGLE_WIDTH,
+    error_share,
+    fold_pairs,
+    piece_rows,
+)
 from ppp.prepared import Piece, Prepared
 from ppp.tally import MOMENTS, Tally
 
@@ -31,7 +38,8 @@ class ObliqueCounter:
     def __init__(self, tally: Tally, arguments: tuple[Any, ...]) -> None:
         self._tally, self._arguments = tally, arguments
         frame = tally.planes.frame
-        self._swapped = np.zeros((0, 0), np.int64) if tally.swapped is None else tally.swapped
+        self._counts = _counts(tally)
+        self._pending = 0
         self._order, self._found = np.empty(frame.m + 1, np.int64), np.empty((frame.m, 3))
         self._single = frame.vectors.astype(np.float32) if frame.n >= SINGLE_WIDTH else None
 
@@ -47,7 +55,19 @@ class ObliqueCounter:
         self._add_rows(block, sums)
 
     def flush(self) -> None:
-        """Do nothing: counts go straight into the tally."""
+        """Empty the counters into the tally."""
+        tally, counts = self._tally, self._counts
+        if not self._pending or not tally.detailed:
+            return
+        tally.outside += fold_grids(counts.grids, counts.touched, tally.grid)
+        if tally.swapped is not None:
+            tally.outside += fold_grids(counts.swapped, counts.swapped_touched, tally.swapped)
+        tally.angle += counts.angle
+        if len(counts.seen):
+            fold_pairs(counts.seen, np.zeros(len(counts.seen), np.int64), tally.pairs)
+        for array in (counts.seen, counts.angle):
+            array.fill(0)
+        self._pending = 0
 
     def _count(self, piece: Piece, part: slice, sums: np.ndarray) -> None:
         x, norm2, state, scale = (array[part] for array in piece.norms)
@@ -76,24 +96,22 @@ class ObliqueCounter:
     ) -> None:
         tally = self._tally
         c = x.astype(np.float64, copy=False) @ tally.planes.frame.vectors.T
-        hits, outside = cpu.count_rows(
+        hits = cpu.count_rows(
             x,
             c,
             norm2,
             state,
             scale,
             *self._arguments,
-            tally.grid,
-            self._swapped,
-            tally.half_width,
-            tally.angle,
-            tally.pairs,
+            self._counts,
             sums,
             self._order,
             self._found,
         )
         tally.hits += hits
-        tally.outside += outside
+        self._pending += hits
+        if self._pending > FLUSH_HITS:
+            self.flush()
 
     def _add_rows(self, block: Prepared, sums: np.ndarray) -> None:
         tally, state = self._tally, block.state
@@ -105,3 +123,20 @@ class ObliqueCounter:
             sums = np.add.reduceat(sums, starts, axis=0)
         for label, mask in block.by_class(starts):
             tally.add_inputs(label, sums[mask])
+
+
+def _counts(tally: Tally) -> cpu.ObliqueCounts:
+    planes, rule, detailed = tally.planes, tally.rule, tally.detailed
+    m = planes.frame.m
+    side = rule.bins + 2 if detailed else 0
+    swapped = side if tally.swapped is not None else 0
+    tabled = detailed and planes.tabled
+    return cpu.ObliqueCounts(
+        np.zeros((2, side, side), np.uint32),
+        np.zeros((2, side), np.bool_),
+        np.zeros((2, swapped, swapped), np.uint32),
+        np.zeros((2, swapped), np.bool_),
+        np.zeros((m, m) if tabled else (0, 0), np.uint32),
+        np.zeros(rule.angles if detailed else 0, np.int64),
+        rule.bins / (2 * tally.half_width),
+    )

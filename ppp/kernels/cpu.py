@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -18,10 +19,29 @@ from ppp.kernels.rows import (
     Bound,
     threshold,
 )
-from ppp.kernels.turning import turn
+from ppp.kernels.saturated import grid_bin
+from ppp.kernels.turning import turn_quickly
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
 __all__ = ["EXTREME", "NONFINITE", "VALID", "ZERO", "Bound"]
+
+
+class ObliqueCounts(NamedTuple):
+    """A worker's counters, of size zero where they are not wanted.
+
+    `grids` (2, G + 2, G + 2) has a guard bin at each end: [0] from pairs whose leader is the first
+    vector, [1] transposed, from the others; `touched` says which rows were counted into. `swapped`
+    likewise, for the planes (j, i). `seen` (m, m) counts leader by partner.
+    """
+
+    grids: np.ndarray
+    touched: np.ndarray
+    swapped: np.ndarray
+    swapped_touched: np.ndarray
+    seen: np.ndarray
+    angle: np.ndarray
+    per_unit: float
+
 
 _jit = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 
@@ -102,17 +122,6 @@ def _second(x, vectors, ci, cj, i, j, g, rest):
 
 
 @_jit
-def _bin(w, half_width, size):
-    """Return the grid bin of a coordinate, −1 beyond the grid; H is a power of two, so exact."""
-    if not -half_width <= w < half_width:
-        return -1
-    position = math.floor(w * (size / (2 * half_width)))
-    if position == 0 and w < 0:
-        position = -1  # the product underflowed
-    return position + size // 2
-
-
-@_jit
 def candidates(c, floor, order):
     """Compress the indices with c² ≥ floor into `order` (m + 1 places); return how many."""
     count = 0
@@ -155,12 +164,12 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found
         else:
             w1, w2 = cj, ci
         if not orthonormal:
-            low, high = min(i, j), max(i, j)
-            g = cosine(gram, vectors, low, high)
+            # the Gram matrix is symmetric, and its row i at hand
+            g = cosine(gram, vectors, i, j)
             rest = 1.0 - g * g
             if rest < DEGENERATE:
                 continue
-            w2 = _second(x, vectors, w1, w2, low, high, g, rest)
+            w2 = _second(x, vectors, w1, w2, min(i, j), max(i, j), g, rest)
         if w1 * w1 + w2 * w2 >= threshold:
             found[hits, 0] = j
             found[hits, 1] = w1
@@ -203,10 +212,10 @@ def sift_rows(c, norm2, state, scale, bound, lowest, gamma, sums, may_hit):
 
 @_jit
 def count_rows(
-    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest,
-    grid, swapped, half_width, angle, pairs, sums, order, found,
+    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest, counts, sums,
+    order, found,
 ):  # fmt: skip
-    """Count the hits of rows into grid, angles and pairs; fill the rows' sums.
+    """Count the hits of rows; fill the rows' sums.
 
     Parameters
     ----------
@@ -220,8 +229,8 @@ def count_rows(
         The frame; gram is read for oblique frames only.
     bounds, lowest : (m,) array, float
         Leaders have c² ≥ bound·threshold; `lowest` is the smallest bound.
-    grid, swapped, half_width, angle, pairs
-        The tally's arrays, of size zero where they are not wanted.
+    counts : ObliqueCounts
+        The worker's counters.
     sums : (R, K) array
         Columns as in `ppp.tally.MOMENTS`.
     order, found
@@ -229,10 +238,12 @@ def count_rows(
 
     Returns
     -------
-    hits, outside : int
+    hits : int
     """
+    seen, angle = counts.seen, counts.angle
+    half = max(0, (counts.grids.shape[1] - 2) // 2)
     m = c.shape[1]
-    hits = outside = 0
+    hits = 0
     for r in range(c.shape[0]):
         if state[r] != VALID:
             continue
@@ -253,42 +264,46 @@ def count_rows(
             number = partners(
                 i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, order, count, found
             )
+            hits += number
             for h in range(number):
                 j = int(found[h, 0])
                 w1, w2 = found[h, 1], found[h, 2]
-                low, high = min(i, j), max(i, j)
-                g = 0.0 if orthonormal else cosine(gram, vectors, low, high)
+                g = 0.0 if orthonormal else cosine(gram, vectors, i, j)
                 cos4, cos8 = _waves(w1, w2, g)
                 sums[r, 1] += 1
                 sums[r, 2] += cos4
                 sums[r, 3] += cos8
                 # in float32, so that planes that tie but for rounding go to the first pair
                 reach = np.float32((w1 * w1 + w2 * w2) / norm2[r])
-                pair = low * m + high
+                pair = min(i, j) * m + max(i, j)
                 if reach > best or (reach == best and pair < best_pair):
                     best, best_pair = reach, pair
                     sums[r, 4], sums[r, 5], sums[r, 6] = 1.0, cos4, cos8
-                if pairs.shape[0]:
-                    pairs[low * m - low * (low + 1) // 2 + high - low - 1] += 1
+                if seen.shape[0]:
+                    seen[i, j] += np.uint32(1)
                 if angle.shape[0]:
-                    angle[turn(w1, w2, angle.shape[0])] += 1
-                if grid.shape[0]:
-                    a = _bin(w1 * scale[r], half_width, grid.shape[0])
-                    b = _bin(w2 * scale[r], half_width, grid.shape[0])
-                    if a >= 0 and b >= 0:
-                        grid[a, b] += 1
-                    else:
-                        outside += 1
-                    if swapped.shape[0]:
-                        v1, v2 = _other_way(w1, w2, g)
-                        a = _bin(v1 * scale[r], half_width, swapped.shape[0])
-                        b = _bin(v2 * scale[r], half_width, swapped.shape[0])
-                        if a >= 0 and b >= 0:
-                            swapped[a, b] += 1
-                        else:
-                            outside += 1
-            hits += number
-    return hits, outside
+                    angle[turn_quickly(w1, w2, angle.shape[0])] += 1
+                if half:
+                    _mark(w1 * scale[r], w2 * scale[r], i > j, counts.per_unit, half,
+                          counts.grids, counts.touched)  # fmt: skip
+                if counts.swapped.shape[1] > 0 and half:
+                    v1, v2 = _other_way(w1, w2, g)
+                    _mark(v1 * scale[r], v2 * scale[r], i < j, counts.per_unit, half,
+                          counts.swapped, counts.swapped_touched)  # fmt: skip
+    return hits
+
+
+@_jit
+def _mark(w1, w2, turned, per_unit, half, grids, touched):
+    """Count a hit into the grid that has the leader's coordinate, the steadier one, first."""
+    a = grid_bin(w1, per_unit, np.float64(half))
+    b = grid_bin(w2, per_unit, np.float64(half))
+    if turned:
+        grids[1, b, a] += np.uint32(1)
+        touched[1, b] = True
+    else:
+        grids[0, a, b] += np.uint32(1)
+        touched[0, a] = True
 
 
 @_jit

@@ -186,7 +186,7 @@ def count_orthonormal(
             else:
                 found, hits, share = _count_unusual(
                     x, r, whole, bound, vectors, spare, counts, sums[at : at + 1], ledger.counts
-               
+
                 )  # fmt: skip
                 state[start + r] = EXTREME if found == VALID else found
                 total += hits

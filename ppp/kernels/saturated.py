@@ -11,7 +11,6 @@ import numpy as np
 from ppp.kernels.rows import inlined
 from ppp.kernels.turning import column, doubt, turn_from
 
-
 #: In the least precision, so that a float32 expression stays one.
 ONE = np.float32(1.0)
 

@@ -1,7 +1,7 @@
 """The hits of one row of an orthonormal frame's coordinates.
 
-A hit needs c_i² + c_j² ≥ T, so a leader, c_i² ≥ T/2, and partners c_j² ≥ T − c_i². Where the largest
-|c| reaches T alone, it hits with every other vector: see `ppp.kernels.saturated`.
+A hit needs c_i² + c_j² ≥ T, so a leader, c_i² ≥ T/2, and partners c_j² ≥ T − c_i². Where the
+largest |c| reaches T alone, it hits with every other vector: see `ppp.kernels.saturated`.
 """
 
 from __future__ import annotations
