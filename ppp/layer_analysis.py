@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ppp.controls import check_frame
 from ppp.counting import PlaneCounter
@@ -22,6 +21,7 @@ from ppp.rule import Rule
 from ppp.scan import PILOT_BLOCKS, Scan, Sink, pilot_half_width
 from ppp.settings import Settings, chosen_epsilon
 from ppp.streams import Rows
+from ppp.threads import one_blas_thread
 
 
 @dataclass
@@ -166,7 +166,7 @@ def analyse_flow(
     """
     # the model's forward needs the cores too: one counting thread a layer
     scans = {name: Scan(layer.plan, workers=1) for name, layer in layers.items()}
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         try:
             for name, block in flow:
                 scans[name].append(block)

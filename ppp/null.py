@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ppp.controls import EXACT, Draw, check_kind, prepare
 from ppp.counting import PlaneCounter
@@ -18,11 +17,11 @@ from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.preprocessing import EQUIVARIANT, Preprocessing
 from ppp.rule import Rule
-from ppp.scan import available_cores
 from ppp.shape import SHAPES, sector_counts, shape
 from ppp.statistics import Geometry
 from ppp.streams import ArrayBlocks
 from ppp.tally import MOMENTS, Tally
+from ppp.threads import available_cores, one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -103,7 +102,7 @@ def run_nulls(
     sample = None if sample is None else np.asarray(sample)[usable]
     label = None if label is None else np.asarray(label)[usable]
     counter = _Counter(rows[usable], sample, label, planes, rule, kind, seed, shapes, preprocessing)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         return counter.run(repeats, limit, workers or available_cores(), progress)
 
 

@@ -36,6 +36,8 @@ class OrthonormalCounter:
         self._counts = _counts(tally)
         self._room, self._spare = Room.of(frame.m), Spare.of(frame.n, frame.m)
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
+        # bins of float32 rows are found in float32 where that cannot overflow
+        self._moderate = 2.0**-60 <= self._counts.per_unit <= 2.0**60
         self._single = None
         if not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.vectors.astype(np.float32)
@@ -51,6 +53,8 @@ class OrthonormalCounter:
         step = block.rows if whole else piece_rows(self._tally.planes.frame.m)
         for start in range(0, block.rows, max(1, step)):
             x = block.x[start : start + step]
+            if whole and not self._moderate:
+                x = x.astype(np.float64, copy=False)
             c, gamma = (x, 0.0) if whole else self._coordinates(x)
             hits = count_orthonormal(
                 x,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +9,6 @@ from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
@@ -20,6 +18,7 @@ from ppp.prepared import Prepared
 from ppp.rule import Rule
 from ppp.streams import ArrayBlocks
 from ppp.tally import Tally
+from ppp.threads import available_cores, one_blas_thread
 
 #: Blocks looked at before counting starts, to choose the grid and an automatic epsilon.
 PILOT_BLOCKS = 8
@@ -95,7 +94,7 @@ class Scan:
         """Wait for the workers and return what each sink gathered."""
         if self._pilot is not None:
             if sum(block.rows.shape[0] * block.rows.shape[1] for block in self._pilot) < SMALL:
-                self._count = 1
+                self._count = 0  # a thread of its own would take longer than the counting
             self._start()
         self.close()
         if self._failure is not None:
@@ -118,7 +117,7 @@ class Scan:
         pilot, self._pilot = self._pilot or [], None
         first = list(self._plan(pilot))
         self._sinks = [first]
-        if any(getattr(sink, "alone", False) for sink in first):
+        if not self._count or any(getattr(sink, "alone", False) for sink in first):
             for block in pilot:
                 _feed(first, block)
             return
@@ -176,7 +175,7 @@ def run(
         What each sink gathered.
     """
     scan = Scan(plan, workers)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         try:
             for block in joined(blocks):
                 scan.append(block)
@@ -259,8 +258,3 @@ def pilot_half_width(blocks: Sequence[Any]) -> float:
         return 1.0
     exponent = np.floor(np.log2(1.25 * np.quantile(seen, 0.999))) + 1
     return float(2.0 ** np.clip(exponent, -1000, 1000))
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

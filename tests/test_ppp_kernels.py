@@ -124,6 +124,22 @@ def test_rules_of_distance(engine, name, epsilon, distance):
     assert tally.hits == tally.angle.sum() == tally.grid.sum() + tally.outside
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e-30, 1e-3, 1.0, 1e30])
+def test_magnitudes_in_float32_bin_as_in_float64(engine, scale):
+    rng = np.random.default_rng(9)
+    x = (np.eye(20)[rng.integers(20, size=300)] + 0.01 * rng.laplace(size=(300, 20))) * scale
+    x[:40, 3:9] = 0.0
+    x[40:50] = -x[40:50]
+    x = x.astype(np.float32)
+    single = counts(x, Frame.standard(20), Rule(0.7), engine=engine)
+    double = counts(x.astype(np.float64), Frame.standard(20), Rule(0.7), engine=engine)
+    assert_same(single, double)
+    assert single.hits > 300 * 18
+    _, grid, angle = direct(x, Frame.standard(20), 0.7, single.half_width)
+    np.testing.assert_array_equal(single.grid, grid)
+    np.testing.assert_array_equal(single.angle, angle)
+
+
 def test_a_rule_of_distance_says_its_range():
     with pytest.raises(ValueError, match=r"distance must be finite and not negative, got -1"):
         Rule(0.5, distance=-1)

@@ -53,24 +53,26 @@ def weigh_all(c, rc, at, sums):
 
 
 @inlined
-def mark_all(c, rc, at, per_unit, half, count, bins, marks):
+def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
     """Fill grid bins and angular columns of every coordinate, in the precision of `c`."""
     lead = c[rc, at]
-    unit, side = c.dtype.type(per_unit), c.dtype.type(half)
+    kind = c.dtype.type
+    size, unit, side = kind(scale), kind(per_unit), kind(half)
     inverse = np.float32(1.0 / np.float64(lead))
     margin = doubt(count)
     for k in range(c.shape[1]):
-        bins[k] = grid_bin(c[rc, k], unit, side)
+        bins[k] = grid_bin(c[rc, k] * size, unit, side)
     for k in range(c.shape[1]):
         marks[k] = column(c[rc, k], lead, inverse, count, margin)
 
 
 @inlined
-def scatter_all(c, rc, at, per_unit, counts, room):
+def scatter_all(c, rc, at, scale, counts, room):
     """Count the hits of leader `at` with the coordinates after it, then with those before it."""
     grids, relative, angle = counts.grids, counts.relative, counts.angle
     bins, marks = room.bins, room.marks
-    mark_all(c, rc, at, per_unit, (grids.shape[1] - 2) // 2, angle.shape[0], bins, marks)
+    half = (grids.shape[1] - 2) // 2
+    mark_all(c, rc, at, scale, counts.per_unit, half, angle.shape[0], bins, marks)
     if counts.full.shape[0]:
         counts.full[at] += 1
     lead = c[rc, at]

@@ -328,9 +328,7 @@ def search_rows(
     # each step of the saturated rows in a loop of its own: they then overlap in the processor
     for at in range(saturated):
         weigh_all(c, rows[at], tops[at], sums[rows[at] - begin])
-    if counts.grids.shape[0]:
-        # a row of unusual size was scaled; its true size is `scale` times that
-        per_unit = min(scale * counts.per_unit, 2.0**1000)
+    if counts.grids.shape[1]:
         for at in range(saturated):
-            scatter_all(c, rows[at], tops[at], per_unit, counts, room)
+            scatter_all(c, rows[at], tops[at], scale, counts, room)
     return total + saturated * (c.shape[1] - 1)
