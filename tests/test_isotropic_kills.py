@@ -124,16 +124,13 @@ def test_a_killed_training_ends_as_if_it_had_never_stopped(tmp_path, kind):
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("kind", ["alone", "ensemble"])
-def test_many_kills_at_random_moments_change_nothing(tmp_path, kind):
-    whole, hit = tmp_path / "whole", 0
+def test_many_kills_at_random_moments_change_nothing(tmp_path, kind, seed):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     began = time.monotonic()
     train(kind, whole)
     seconds = time.monotonic() - began
-    for seed in range(8):
-        stopped = tmp_path / f"stopped-{seed}"
-        hit += killed(kind, stopped, 4, seconds / 2, seed)
-        assert_equal(whole, stopped)
-        if hit >= 12:
-            break
-    assert hit >= 10
+    # A quarter of the time at most: six kills on average come before the end.
+    assert killed(kind, stopped, 6, seconds / 4, seed) >= 5
+    assert_equal(whole, stopped)

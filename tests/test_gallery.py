@@ -1,0 +1,212 @@
+"""The gallery: every figure has its script, every script its presets; claims and their verdicts.
+
+That each script runs, and draws, is shown by ``make docs``, which runs them all and fails where one
+fails.
+"""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ppp
+
+GALLERY = Path(__file__).parents[1] / "gallery"
+SCRIPTS = sorted(GALLERY.glob("plot_*.py"))
+#: The figures and tables of the adaptive-topology paper: parts of the scripts' names.
+ADAPTIVE = (
+    "fig1", "fig2", "fig3", "table1", "table2", "table3", "table6", "timing", "experiment6",
+)  # fmt: skip
+
+
+@pytest.fixture
+def gallery(monkeypatch):
+    """Import a module that gallery scripts share."""
+    monkeypatch.syspath_prepend(str(GALLERY))
+    return importlib.import_module
+
+
+def names_of(tree):
+    """Names that a script imports from the gallery's own modules."""
+    return {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (GALLERY / f"{node.module}.py").exists()
+        for alias in node.names
+    }
+
+
+def presets_of(tree):
+    """Keys of a script's PRESETS, None where it has none of its own."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PRESETS":
+            return {key.value for key in node.value.keys}
+    return None
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_keeps_the_conventions(path):
+    text = path.read_text()
+    tree = ast.parse(text)
+    compile(text, str(path), "exec")
+    title, line, empty, *story = ast.get_docstring(tree).splitlines()
+    assert set(line) == {"="}
+    assert len(line) == len(title)
+    assert not empty
+    assert " ".join(story).strip().endswith((".", "?"))
+    assert re.search(r"^# %%\n# .+\n# -{3,}$", text, re.M), "no section with a heading"
+    own = presets_of(tree)
+    if own is None:  # those that share theirs take them from where they are
+        assert names_of(tree) & {"Setting", "PRESETS", "choose"} or path.stem.endswith(
+            "fig1_diagonalisation"
+        )
+    else:
+        assert "quick" in own
+        assert len(own) > 1
+        if re.search("_fig[0-9]|_table[0-9]", path.stem):
+            assert "paper" in own
+
+
+@pytest.mark.parametrize("number", range(1, 38))
+def test_every_figure_of_the_paper_has_its_script(number):
+    found = [path for path in SCRIPTS if path.stem.startswith(f"plot_fig{number:02d}_")]
+    assert len(found) == 1
+    calls = [
+        node.args[0].value
+        for node in ast.walk(ast.parse(found[0].read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("figure", "error_figure")
+    ]
+    assert calls in ([], [number])
+
+
+@pytest.mark.parametrize("part", ADAPTIVE)
+def test_every_figure_of_adaptive_topologies_has_its_script(part):
+    assert list(GALLERY.glob(f"plot_adaptive_{part}*.py"))
+
+
+def test_presets_come_from_the_command_line_and_the_environment(gallery, monkeypatch):
+    choose = gallery("presets").choose
+    presets = {"quick": {"epochs": 1}, "paper": {"epochs": 125}}
+    monkeypatch.delenv("PRESET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    assert choose(presets) == ("quick", {"epochs": 1})
+    monkeypatch.setenv("PRESET", "paper")
+    assert choose(presets)[0] == "paper"
+    monkeypatch.setattr(sys, "argv", ["script.py", "--preset", "quick"])
+    assert choose(presets)[0] == "quick"
+    monkeypatch.setattr(sys, "argv", ["script.py", "--preset", "quickk"])
+    with pytest.raises(SystemExit, match="one of quick, paper, got 'quickk'"):
+        choose(presets)
+
+
+def test_the_paper_preset_of_the_training_figures_is_the_papers(gallery):
+    runs = gallery("ppp_runs")
+    assert runs.PRESETS["paper"] == {
+        "data": None, "epochs": 125, "repeats": 5, "nulls": 99, "shown": None,
+    }  # fmt: skip
+    assert runs.Setting() == runs.Setting("cifar-10", True, 18, 0, ("tanh", "isotropic-tanh"))
+
+
+def test_a_script_runs(tmp_path):
+    environment = os.environ | {
+        "PRESET": "quick",
+        "NUMBERS": str(tmp_path),
+        "MPLBACKEND": "Agg",
+        "PYTHONPATH": str(GALLERY.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, str(GALLERY / "plot_fig37_architecture.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3,412 parameters" in done.stdout
+    assert (tmp_path / "fig37-quick.json").exists()
+
+
+def network(first, last, seed):
+    """A network whose activations have one distribution before training and another after."""
+    rng = np.random.default_rng(seed)
+    rows = {0: first(rng), 5: last(rng), 20: last(rng)}
+    return {
+        epoch: ppp.project(x, epsilon=0.75, null_repeats=39, seed=seed) for epoch, x in rows.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Five networks that turn from round to aligned clouds, five that stay round."""
+
+    def cloud(rng):
+        return rng.standard_normal((600, 12))
+
+    def axes(rng):
+        x = 0.2 * rng.standard_normal((600, 12))
+        x[np.arange(600), rng.integers(0, 12, 600)] += 5
+        return x
+
+    return {f"tanh {s}": network(cloud, axes, s) for s in range(5)} | {
+        f"isotropic-tanh {s}": network(cloud, cloud, s + 5) for s in range(5)
+    }
+
+
+def test_claims_are_seen_where_they_hold_and_only_there(gallery, rows):
+    claims = gallery("ppp_claims")
+    groups = claims.grouped(rows)
+    assert claims.structure(groups).seen == "yes"
+    assert claims.rise(groups).seen == "yes"
+    assert claims.growth(groups).seen == "no"  # those that stay round do not grow
+    assert "grown in 5 of 5" in claims.growth(groups).found
+    swapped = {
+        f"{'isotropic-' if name.startswith('tanh') else ''}tanh {seed}": columns
+        for (name, seed), columns in ((key.split(" "), value) for key, value in rows.items())
+    }
+    groups = claims.grouped(swapped)
+    assert claims.structure(groups).seen == "no"
+    assert claims.rise(groups).seen.startswith("no")
+    same = claims.grouped({k: v for k, v in rows.items() if k.startswith("isotropic")})
+    assert "0 of 5" in claims.structure(same).found or "1 of 5" in claims.structure(same).found
+
+
+def test_two_networks_are_too_few(gallery, rows):
+    claims = gallery("ppp_claims")
+    few = claims.grouped({key: rows[key] for key in ("tanh 0", "tanh 1")})
+    assert claims.refined(few).seen == "too few networks"
+    assert "the least possible 0.5" in claims.refined(few).found
+    assert claims.growth(few).seen == "in every network, but too few for a test"
+
+
+@pytest.mark.parametrize(
+    ("twin", "seen"),
+    [
+        ([0.3] * 5, "yes"),
+        ([0.5] * 5, "no, the opposite"),
+        ([0.3, 0.3, 0.3, 0.5, 0.5], "no"),
+        ([0.3, np.nan, np.nan, np.nan, 0.3], "too few pairs for a test"),
+        ([np.nan] * 5, "too few pairs for a test"),
+    ],
+)
+def test_errors_are_compared_pair_by_pair(gallery, twin, seen):
+    last = {
+        "n 18 L 0 norm tanh": np.full(5, 0.4),
+        "n 18 L 0 norm isotropic-tanh": np.array(twin),
+    }
+    assert gallery("ppp_claims").errors(last).seen == seen
+
+
+def test_a_trend_over_widths_is_a_rank_correlation(gallery, rows):
+    claims = gallery("ppp_claims")
+    groups = {f"tanh n={width}": [rows[f"tanh {width}"]] for width in range(5)}
+    found = claims.trend(
+        "kappa falls", groups, "kappa", lambda name: float(name.split("=")[1]), "width"
+    )
+    assert "over 5 networks" in found.null
+    assert found.seen in ("no", "yes, rising", "yes, falling")
