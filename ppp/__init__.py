@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "analysis": ["analyze", "analyze_store", "project"],
         "point_listing": ["points"],
+        "class_projection": ["project_classes"],
         "comparison": ["Comparison", "compare"],
         "draws": ["Nulls"],
         "families": ["by_class", "family_table"],
@@ -31,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plot": ["plot_density", "plot_grid", "plot_with_null"],
         "plot_networks": ["plot_comparison", "plot_training"],
         "plot_null": ["plot_against_null"],
+        "plot_scatter": ["plot_points"],
         "point_cloud": ["Points"],
         "preprocessing": ["Preprocessing"],
         "radial": ["Radial", "RadialProfile"],

@@ -20,7 +20,7 @@ NULLS = (
     "column-permutation",
 )
 FIGURES = (".png", ".pdf", ".svg", ".html")
-SHOWN = ("density", "maps", "training", "networks")
+SHOWN = ("density", "maps", "points", "training", "networks")
 TABLES = (".csv", ".json")
 
 EPILOG = """\b
@@ -28,6 +28,7 @@ Examples:
   ppp-plot acts.h5 --layer encoder.2 -o figure.png
   ppp-plot runs/tanh runs/isotropic-tanh --grid snapshots -o grid.png
   ppp-plot acts.h5 --null rotation --null-repeats 8 -o null.png
+  ppp-plot acts.h5 --layer encoder.2 --grid classes -o classes.png
   ppp-plot acts.h5 --srm -o srm.png
   ppp-plot acts.npy --epsilon auto --pairs permutation -o figure.png
   ppp-plot acts.safetensors --layer "mlp.*" --null none --table numbers.csv
@@ -84,16 +85,17 @@ class Threshold(click.ParamType):
 @click.option("--table", type=click.Path(path_type=Path), help="All numbers as .csv or .json, too.")
 @click.option(
     "--grid",
-    type=click.Choice(["snapshots"]),
-    help="One row a network, one column a snapshot, one colour scale a row.",
+    type=click.Choice(["snapshots", "classes"]),
+    help="One row a network, one column a snapshot or a label class, one colour scale a row.",
 )
 @click.option(
     "--show",
     type=click.Choice(SHOWN),
     default="density",
     show_default=True,
-    help="What the figure shows: densities, one density against its null as ratio and z, the "
-    "statistics over training, or groups of networks as dots.",
+    help="What the figure shows: densities, one density against its null as ratio and z, kept "
+    "samples by their angle to the plane, the statistics over training, or groups of networks as "
+    "dots.",
 )
 @click.option(
     "--null",
@@ -170,7 +172,7 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
 
         found = gather(paths, options, open_store)
         click.echo(headline(found))
-        for line in verdicts(found):
+        for line in verdicts(found, options):
             click.echo(line)
         written = write_outputs(found, options)
     for what, path in written:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ppp.analysis import project
+from ppp.class_projection import project_classes
 from ppp.comparison import compare
 from ppp.files import replacing
 from ppp.frame import Frame
@@ -16,13 +18,17 @@ from ppp.plot import plot_density, plot_grid, plot_with_null
 from ppp.plot_networks import plot_comparison, plot_training
 from ppp.plot_null import plot_against_null
 from ppp.plot_report import page
+from ppp.plot_scatter import plot_points
+from ppp.point_listing import points
 from ppp.result import PPPResult
 from ppp.settings import automatic_epsilon
 from ppp.sources import Network, SourceError, networks
-from ppp.table import Table
+from ppp.table import Table, counted
 
 #: Most null draws that are counted in full, to be drawn.
 DRAWS = 8
+#: Most classes in one figure.
+COLUMNS = 30
 #: What the printed table shows; a file takes all.
 HEADLINE = ("kappa", "log_q", "a4", "b4", "combined")
 
@@ -51,6 +57,9 @@ def gather(
         for layer in layers:
             row = network.name if len(layers) == 1 else f"{network.name} {layer}"
             found[row] = {}
+            if options["grid"] == "classes":
+                found[row] = classes(network, layer, keys[-1], options)
+                continue
             for key in keys:
                 title = "" if key is None else network.title(key)
                 pictured = key == keys[-1]
@@ -90,29 +99,59 @@ def projected(
     network: Network, layer: str, key: str | None, pictured: bool, options: dict[str, Any]
 ) -> PPPResult:
     """Project one layer of one network at one snapshot."""
+    draws = DRAWS if pictured else 0
+    with naming(network, layer, key):
+        found = project(network.read(layer, key), **asked_of_project(options, draws))
+        return finished(found, options, draws)
+
+
+def classes(
+    network: Network, layer: str, key: str | None, options: dict[str, Any]
+) -> dict[str, PPPResult]:
+    """Project every label class of one layer on its own."""
+    with naming(network, layer, key):
+        found = project_classes(network.read(layer, key), **asked_of_project(options, 0))
+        if len(found) > COLUMNS:
+            raise ValueError(f"--grid classes draws at most {COLUMNS} classes, got {len(found)}")
+        return {f"class {label}": finished(one, options, 0) for label, one in found.items()}
+
+
+def asked_of_project(options: dict[str, Any], draws: int) -> dict[str, Any]:
+    """Return what the options ask of `ppp.project`, with so many full draws at most."""
     null = None if options["null"] == "none" else options["null"]
-    draws = min(1 if along_training(options) else DRAWS, options["null_repeats"]) if pictured else 0
+    return {
+        "epsilon": options["epsilon"],
+        "pairs": options["pairs"],
+        "engine": options["engine"],
+        "null": null,
+        "null_repeats": options["null_repeats"],
+        "null_draws": drawn_of(options, draws) if null == "rotation" else 0,
+        "seed": options["seed"],
+        "progress": not options["quiet"],
+    }
+
+
+def drawn_of(options: dict[str, Any], draws: int) -> int:
+    """Return how many full draws a figure has room for."""
+    return min(1 if along_training(options) else draws, draws, options["null_repeats"])
+
+
+def finished(result: PPPResult, options: dict[str, Any], draws: int) -> PPPResult:
+    """Return a result whose tests have run, with its full draws."""
+    _ = result.statistics
+    draws = drawn_of(options, draws)
+    return with_draws(result, draws) if result.plan is not None and draws else result
+
+
+@contextmanager
+def naming(network: Network, layer: str, key: str | None) -> Iterator[None]:
+    """Say in an error which network, layer and snapshot it is about."""
     where = f"{network.path}{f', {layer}' if len(network.layers) > 1 else ''}"
     where += "" if key is None else f", {network.title(key)}"
     try:
-        result = project(
-            network.read(layer, key),
-            epsilon=options["epsilon"],
-            pairs=options["pairs"],
-            engine=options["engine"],
-            distance=options["distance"],
-            null=null,
-            null_repeats=options["null_repeats"],
-            null_draws=draws if null == "rotation" else 0,
-            seed=options["seed"],
-            progress=not options["quiet"],
-        )
-        _ = result.statistics
-        if null is not None and draws:
-            result = with_draws(result, draws)
+        yield
     except (ValueError, TypeError) as error:
         raise ValueError(f"{where}: {error}") from error
-    return result
 
 
 def headline(found: Found) -> Table:
@@ -131,14 +170,19 @@ def headline(found: Found) -> Table:
     return _without_empty(Table(columns, tuple(lines)))
 
 
-def verdicts(found: Found) -> list[str]:
-    """Return each network's finding at its last snapshot; a single one with what it cannot see."""
+def verdicts(found: Found, options: dict[str, Any]) -> list[str]:
+    """Return each network's finding at its last snapshot, or those of all its classes.
+
+    A single one comes with what it cannot see.
+    """
     lines = []
     for row, cells in found.items():
-        column, result = list(cells.items())[-1]
-        if result.verdict is not None:
-            lines.append(f"{row}{f', {column}' if column else ''}: {result.verdict.text}")
-            lines += result.verdict.notes if len(found) == 1 else ()
+        last = list(cells)[0 if options["grid"] == "classes" else -1 :]
+        for column in last:
+            verdict = cells[column].verdict
+            if verdict is not None:
+                lines.append(f"{row}{f', {column}' if column else ''}: {verdict.text}")
+                lines += verdict.notes if len(found) == len(last) == 1 else ()
     return lines
 
 
@@ -181,19 +225,25 @@ def write_figure(path: Path, found: Found, options: dict[str, Any]) -> None:
         with replacing(path) as part:
             figure.savefig(part, dpi=150)
         return
-    figures = {name: draw(found, options, show) for name, show in worthwhile(found).items()}
+    figures = {
+        name: draw(found, options, show) for name, show in worthwhile(found, options).items()
+    }
     named = {f"{row} {column}".strip(): one for (row, column), one in _flat(found).items()}
     text = page(f"Privileged planes: {', '.join(found)}", figures, full_table(found), named)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def worthwhile(found: Found) -> dict[str, str]:
+def worthwhile(found: Found, options: dict[str, Any]) -> dict[str, str]:
     """Return the figures of a report by their headings: those that the results have data for."""
     figures = {"Density": "density"}
     results = list(_flat(found).values())
     if len(results) == 1 and len(results[0].drawn) > 1:
         figures["Against the null"] = "maps"
+    if len(results) == 1:
+        figures["Kept samples"] = "points"
+    if options["grid"] == "classes":
+        return figures
     if all(len(cells) > 1 for cells in found.values()):
         figures["Over training"] = "training"
     if len(grouped(found)) > 1 and all(len(group) > 1 for group in grouped(found).values()):
@@ -218,19 +268,27 @@ def draw(found: Found, options: dict[str, Any], show: str) -> Any:
         return plot_training(found)
     if show == "networks":
         return plot_comparison(compare(grouped(found)))
-    if show == "maps":
-        if len(single) > 1:
-            raise ValueError(
-                f"--show maps draws one network at a time, got {len(single)}: {', '.join(single)}"
-            )
-        return plot_against_null(first, title=row)
-    if along_training(options):
+    if show in ("maps", "points"):
+        if len(_flat(found)) > 1:
+            names = ", ".join(f"{row} {column}".strip() for row, column in _flat(found))
+            raise ValueError(f"--show {show} draws one network at a time, got {names}")
+        return plot_against_null(first, title=row) if show == "maps" else scatter(first, row)
+    if options["grid"]:
         return plot_grid(found, size=size, scale=scale, draws=1)
     if all(result.drawn for result in single.values()):
         return plot_with_null(single, size=size, scale=scale)
     if len(single) == 1:
         return plot_density(first, size=size, scale=scale, title=row).figure
     return plot_grid(found, size=size, scale=scale)
+
+
+def scatter(result: PPPResult, name: str) -> Any:
+    """Draw the tested rows that are kept, by their angle to the plane."""
+    found = points(
+        result.tested_rows, result.planes.frame, result.rule.epsilon, result.planes.pairs
+    )
+    rows = counted(len(result.sampled or ()), "row")
+    return plot_points(found, title=f"{name}: kept samples of {rows}").figure
 
 
 def _flat(found: Found) -> dict[tuple[str, str], PPPResult]:

@@ -30,6 +30,8 @@ class Points:
         The row, counted from the first one.
     planes : Planes
         The planes.
+    ratio : (H,) float64 array
+        In-plane share of the row's norm, ‖w‖/‖x‖.
     """
 
     w: np.ndarray
@@ -37,6 +39,12 @@ class Points:
     sample: np.ndarray
     row: np.ndarray
     planes: Planes
+    ratio: np.ndarray
+
+    @property
+    def angle(self) -> np.ndarray:
+        """(H,) float64 angle between each row and the plane that keeps it, degrees."""
+        return np.degrees(np.arccos(np.clip(self.ratio, 0.0, 1.0)))
 
     def __len__(self) -> int:
         """Return the number of hits."""
@@ -78,7 +86,9 @@ class PointCollector:
                     "epsilon, or use ppp.project, whose counts need no points"
                 )
             at = block.sample[piece.start + row]
-            self._parts.append((w, slot, at, row + self._rows + piece.start))
+            unit = w / piece.scale[row, None]  # both undo the scaling of extreme rows
+            ratio = np.hypot(unit[:, 0], unit[:, 1]) / np.sqrt(piece.norm2[row])
+            self._parts.append((w, slot, at, row + self._rows + piece.start, ratio))
         self._rows += block.rows
 
     def finish(self) -> Points:
@@ -88,6 +98,7 @@ class PointCollector:
             np.concatenate([np.empty(0, np.int64), *(part[k] for part in self._parts)])
             for k in (1, 2, 3)
         )
+        ratio = np.concatenate([np.empty(0), *(part[4] for part in self._parts)])
         plane = self._place[0][slot]
         if self.planes.ordered:
             other = self._place[1][slot]
@@ -95,9 +106,9 @@ class PointCollector:
             sine = np.sqrt(np.maximum(0, 1 - g * g))
             swapped = np.stack([g * w[:, 0] + sine * w[:, 1], sine * w[:, 0] - g * w[:, 1]], axis=1)
             w, plane = np.concatenate([w, swapped]), np.concatenate([plane, other])
-            sample, row = np.tile(sample, 2), np.tile(row, 2)
+            sample, row, ratio = np.tile(sample, 2), np.tile(row, 2), np.tile(ratio, 2)
         order = np.lexsort((plane, row))
-        return Points(w[order], plane[order], sample[order], row[order], self.planes)
+        return Points(w[order], plane[order], sample[order], row[order], self.planes, ratio[order])
 
     def _list(self, piece: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = 0

@@ -42,7 +42,8 @@ def points(
     Returns
     -------
     Points
-        `.w` (H, 2) float64, `.plane` (H,), `.sample` (H,), `.row` (H,).
+        `.w` (H, 2) float64, `.plane` (H,), `.sample` (H,), `.row` (H,), `.ratio` (H,) and the
+        `.angle` (H,) to the plane in degrees.
 
     Raises
     ------

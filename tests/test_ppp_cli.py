@@ -462,3 +462,32 @@ def test_spotlight_sweeps_are_drawn_and_written(tmp_path):
     assert float(found["epsilon"]) == 0.75
     assert float(found["greatest share"]) > float(found["isotropic"])
     assert 0 < float(found["p rotation"]) <= 0.1
+
+
+# Classes and points
+
+
+def test_classes_of_a_store_are_drawn_side_by_side(call, tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Linear(5, 6)
+    data = [(torch.randn(60, 5), torch.arange(60) % 3) for _ in range(2)]
+    hooks.record(model, data, [""], tmp_path / "labelled.h5", progress=False)
+    said = call("labelled.h5", "--grid", "classes", "-o", "classes.png", "--table", "t.csv", *FAST)
+    assert (tmp_path / "classes.png").stat().st_size > 1000
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(dict.fromkeys(row["snapshot"] for row in rows)) == [f"class {k}" for k in range(3)]
+    assert {row["samples"] for row in rows} == {"40"}
+    assert all(f"labelled, class {k}: " in said for k in range(3))
+    np.save(tmp_path / "plain.npy", laplace())
+    wrong = call("plain.npy", "--grid", "classes", "-o", "x.png", *FAST, code=2)
+    assert "carry no labels" in " ".join(wrong.split())
+
+
+def test_kept_samples_are_drawn_by_their_angle(call, tmp_path):
+    np.save(tmp_path / "a.npy", laplace())
+    np.save(tmp_path / "b.npy", laplace(seed=1))
+    call("a.npy", "--show", "points", "-o", "points.png", *FAST)
+    assert (tmp_path / "points.png").stat().st_size > 1000
+    wrong = call("a.npy", "b.npy", "--show", "points", "-o", "x.png", *FAST, code=2)
+    assert "--show points draws one network at a time, got a, b" in " ".join(wrong.split())

@@ -266,3 +266,66 @@ def test_numbers_are_written_as_people_read_them():
 def test_views_replace_their_grid_when_thinned():
     one = view(laplace())
     assert dataclasses.replace(one.thinned(), grid=one.grid).hits == one.hits
+
+
+# Points and classes
+
+
+def test_points_lie_where_they_are_listed_in_the_colour_of_their_angle():
+    x = np.random.default_rng(0).laplace(size=(300, 6))
+    found = ppp.points(x, epsilon=0.7)
+    norms = np.linalg.norm(x, axis=1)[found.row]
+    share = np.hypot(*found.w.T) / norms
+    np.testing.assert_allclose(found.ratio, share, rtol=1e-12)
+    assert found.angle.max() <= np.degrees(np.arccos(0.7)) + 1e-6
+    ax = ppp.plot_points(found, extent=1e9)
+    dots = ax.collections[0]
+    drawn = {(*w, angle) for w, angle in zip(dots.get_offsets(), dots.get_array(), strict=True)}
+    assert drawn == {(*w, angle) for w, angle in zip(found.w, found.angle, strict=True)}
+    assert f"{len(found)} of {len(found)} hits drawn" in ax.texts[0].get_text().replace(
+        "\u2009", ""
+    )
+
+
+def test_points_may_be_those_of_one_plane_and_few_of_many():
+    found = ppp.points(np.random.default_rng(1).laplace(size=(300, 6)))
+    ax = ppp.plot_points(found, plane=3, most=5)
+    offsets = {tuple(each) for each in ax.collections[0].get_offsets()}
+    assert len(offsets) == 5
+    assert offsets <= {tuple(each) for each in found.w[found.plane == 3]}
+    assert ax.get_xlabel() == "along neuron 0"
+    assert ax.get_ylabel() == "towards neuron 4"
+    assert f"5 of {int((found.plane == 3).sum())} hits" in ax.texts[0].get_text()
+    with pytest.raises(ValueError, match=r"plane must lie in \[0, 15\), got 15"):
+        ppp.plot_points(found, plane=15)
+    with pytest.raises(ValueError, match="most must be at least 1, got 0"):
+        ppp.plot_points(found, most=0)
+    none = ppp.plot_points(ppp.points(np.sign(found.w), epsilon=1e-9), extent=0.1)
+    assert "beyond the picture" in none.texts[0].get_text()
+    empty = ppp.plot_points(ppp.points(np.ones((3, 8))))
+    assert "no sample passes" in [text.get_text() for text in empty.texts]
+
+
+def test_extreme_rows_keep_their_angle():
+    found = ppp.points(np.array([[3.0, 4.0, 1.0]]) * np.array([[1e-200], [1.0], [1e200]]))
+    np.testing.assert_allclose(found.ratio[found.plane == 0], 5 / np.sqrt(26), rtol=1e-12)
+
+
+def test_classes_are_projected_as_if_each_were_alone():
+    rng = np.random.default_rng(2)
+    x, label = rng.laplace(size=(400, 6)), rng.integers(0, 3, 400)
+    sample = np.repeat(np.arange(200), 2)
+    label = label[sample]
+    found = ppp.project_classes(x, label=label, sample=sample, null_repeats=9)
+    assert list(found) == [0, 1, 2]
+    for key, result in found.items():
+        alone = ppp.project(x[label == key], sample=sample[label == key], null_repeats=9)
+        assert result.kept.tolist() == alone.kept.tolist()
+        assert str(result.table()) == str(alone.table())
+    assert sum(result.tally.rows for result in found.values()) == 400
+    with pytest.raises(ValueError, match="carry no labels: give label="):
+        ppp.project_classes(x)
+    with pytest.raises(ValueError, match="which can be read again"):
+        ppp.project_classes(iter([x]))
+    with pytest.raises(ValueError, match="at most 100 classes"):
+        ppp.project_classes(x, label=np.arange(400))

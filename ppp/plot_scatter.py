@@ -1,0 +1,129 @@
+"""A scatter of kept samples, coloured by their angle to the plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ppp.plot_matrix import colour_bar
+from ppp.plot_panels import FAINT, INK, count, directions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ppp.point_cloud import Points
+
+#: Most points that are drawn: beyond, a picture of this size shows no single one.
+DRAWN = 20_000
+
+
+def plot_points(
+    points: Points,
+    ax: Axes | None = None,
+    *,
+    plane: int | None = None,
+    extent: float | None = None,
+    most: int = DRAWN,
+    seed: int = 0,
+    title: str | None = None,
+) -> Axes:
+    """Draw kept samples as dots, coloured by their angle to the plane that keeps them.
+
+    Parameters
+    ----------
+    points : Points
+        As `ppp.points` lists them.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where left out.
+    plane : int, optional
+        Draw the hits of this plane alone, an index into its `planes`.
+    extent : float, optional
+        Half the side of the picture; 1.05 times the 99.9th percentile of the radii, at most four
+        times their median, where left out.
+    most : int
+        Most points to draw; a random part of more is drawn, and the title says so.
+    seed : int
+        Of that part, and of the order in which dots cover each other.
+    title : str, optional
+        First line above the picture.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a plane that is not there, or fewer than one point to draw.
+
+    Notes
+    -----
+    A dot of angle 0 lies in its plane; none lies farther from it than arccos(epsilon). A density
+    adds such dots up, and does not tell those in a plane from those far off it.
+
+    Examples
+    --------
+    >>> import ppp
+    >>> x = np.random.default_rng(0).standard_normal((500, 8))
+    >>> ax = plot_points(ppp.points(x))
+    >>> ax.get_title(loc="left")
+    'Kept samples by their angle to the plane'
+    """
+    if most < 1:
+        raise ValueError(f"most must be at least 1, got {most}")
+    if plane is not None and not 0 <= plane < points.planes.count:
+        raise ValueError(f"plane must lie in [0, {points.planes.count}), got {plane}")
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6.6, 6.3), layout="compressed")
+    chosen = np.arange(len(points)) if plane is None else np.flatnonzero(points.plane == plane)
+    drawn = np.random.default_rng(seed).permutation(chosen)[:most]
+    w, angle = points.w[drawn], points.angle[drawn]
+    reach = _reach(points.w[chosen]) if extent is None else extent
+    inside = np.abs(w).max(axis=1, initial=0.0) <= reach
+    dots = ax.scatter(
+        w[:, 0], w[:, 1], c=angle, s=4, cmap="viridis_r", vmin=0, linewidths=0, rasterized=True
+    )
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    along, towards = _names(points, plane)
+    ax.set_xlabel(along, color=INK, fontsize=10)
+    ax.set_ylabel(towards, color=INK, fontsize=10)
+    ax.tick_params(labelsize=8, colors=FAINT, length=2)
+    for spine in ax.spines.values():
+        spine.set(color=FAINT, linewidth=0.6)
+    ax.set_title(
+        title or "Kept samples by their angle to the plane", loc="left", fontsize=12, color=INK,
+        pad=20,
+    )  # fmt: skip
+    said = f"{count(len(drawn))} of {count(len(chosen))} hits drawn"
+    if out := int((~inside).sum()):
+        said += f",  {count(out)} of them beyond the picture"
+    ax.annotate(
+        said, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
+        fontsize=8, color=FAINT,
+    )  # fmt: skip
+    if len(drawn):
+        bar = colour_bar(dots, ax, "angle to the plane, degrees")
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}°")
+    else:
+        ax.text(0, 0, "no sample passes", ha="center", va="center", color=FAINT)
+    return ax
+
+
+def _names(points: Points, plane: int | None) -> tuple[str, str]:
+    """Return the axes' names: those of one plane, or what all planes have in common."""
+    if plane is None:
+        return directions(points.planes)
+    labels = points.planes.frame.labels
+    first, second = points.planes.first[plane], points.planes.second[plane]
+    return f"along {labels[first]}", f"towards {labels[second]}"
+
+
+def _reach(w: np.ndarray) -> float:
+    """Return half the side of the picture, as the densities choose it."""
+    radii = np.hypot(w[:, 0], w[:, 1])
+    if not radii.size:
+        return 1.0
+    return 1.05 * float(min(np.quantile(radii, 0.999), 4 * np.median(radii)))
