@@ -1,10 +1,11 @@
 """What the scripts on the PPP paper's figures share: their settings, training, grids, numbers.
 
 Presets, by ``--preset NAME`` or the variable PRESET: ``quick`` trains two networks an activation
-for 13 epochs on scikit-learn's digits; ``fashion`` has the paper's settings but for the data, which
-are Fashion-MNIST; ``fashion-30`` is three networks and 30 epochs of it; ``paper`` has exactly the
-paper's. Networks are kept in the folder named by the variable RUNS (default ``gallery/runs``); what
-is there is not trained again, and an interrupted training goes on where it stopped.
+for 13 epochs on scikit-learn's digits, ``digits`` five for 50 epochs; ``fashion`` has the paper's
+settings but for the data, which are Fashion-MNIST, ``fashion-30`` three networks and 30 epochs of
+it; ``paper`` has exactly the paper's. Networks are kept in the folder named by the variable RUNS
+(default ``gallery/runs``); what is there is not trained again, and an interrupted training goes on
+where it stopped.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ LEAKY = ("leaky-relu", "isotropic-leaky-relu")
 #: What a preset changes; ``data`` None keeps the paper's.
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"data": "digits", "epochs": 13, "repeats": 2, "nulls": 39, "shown": (0, 1, 4, 13)},
+    "digits": {
+        "data": "digits",
+        "epochs": 50,
+        "repeats": 5,
+        "nulls": 99,
+        "shown": (0, 1, 4, 13, 24, 50),
+    },
     "fashion": {"data": "fashion-mnist", "epochs": 125, "repeats": 5, "nulls": 99, "shown": None},
     "fashion-30": {
         "data": "fashion-mnist",
