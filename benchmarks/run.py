@@ -10,7 +10,7 @@ import platform
 from pathlib import Path
 
 from projections import against_loop, projections, workers
-from sweeps import imports, sweeps
+from sweeps import densities, imports, stores, sweeps
 
 HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a few minutes instead of an hour")
     quick = parser.parse_args().quick
-    numbers = 2**22 if quick else 2**26
+    numbers = 2**24 if quick else 2**26
     widths = (18, 64, 256) if quick else (18, 64, 256, 768, 4096)
     kinds = ("isotropic", "one-hot")
     if not quick:
@@ -49,6 +49,8 @@ def main():
         lambda: projections(numbers, widths, kinds, epsilons),
         lambda: workers(numbers),
         lambda: sweeps(10_000, angles),
+        lambda: densities(1_000_000),
+        lambda: stores(numbers),
         imports,
     ):
         part = make()

@@ -2,13 +2,21 @@
 
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
+import torch
 from projections import activations
-from timing import table, wall
+from timing import one_pass, table, wall
 
 import srm
+from ppp.density import density
+
+
+#: Half-widths of the density's grid and image.
+HALF, EXTENT = 8.0, 4.0
 
 
 def direct(x, vectors, epsilon, angles):
@@ -34,10 +42,83 @@ def sweeps(count, choices):
         # the direct form is timed on two vectors' one plane and scaled to all planes
         slow, _ = wall(lambda a=angles: direct(x, np.eye(18)[:2], 0.75, a), 1)
         slow *= 18 * 17 / 2
-        quick, _ = wall(lambda a=angles: srm.sweep(x, epsilon=0.75, angles=a), 3)
+        quick, _ = wall(lambda a=angles: srm.sweep(x, epsilon=0.75, angles=a, null_repeats=0), 5)
         lines.append((18, count, angles, f"{slow / quick:,.0f}", f"{1e3 * quick:.1f}"))
     columns = ["n", "rows", "angles", "× direct form", "ms"]
     return table("Sweep (direct form timed on one plane, scaled to 153)", columns, lines)
+
+
+def densities(count):
+    """Images of `count` points against the exact sum: largest error over its largest value."""
+    rng = np.random.default_rng(0)
+    kinds = {
+        "smooth": rng.standard_normal((count, 2)),
+        "beams": np.stack([rng.laplace(size=count), 0.01 * rng.standard_normal(count)], axis=1),
+    }
+    lines = []
+    for kind, w in kinds.items():
+        edges = np.linspace(-HALF, HALF, 1025)
+
+        def binned(w=w, edges=edges):
+            return np.histogram2d(w[:, 0], w[:, 1], bins=[edges, edges])[0].astype(np.int64)
+
+        grid = binned()
+        binning, _ = wall(binned, 3)
+        drawn, _ = wall(lambda g=grid: density(g, HALF, extent=EXTENT), 5)
+        image = density(grid, HALF, extent=EXTENT)
+        few = slice(0, 100_000)
+        begin = time.perf_counter()
+        exact = _exact(w[few], image.centres, image.sigma)
+        summed = (time.perf_counter() - begin) * count / 100_000
+        small = np.histogram2d(*w[few].T, bins=[edges, edges])[0].astype(np.int64)
+        found = density(small, HALF, extent=EXTENT).image
+        error = np.abs(found - exact).max() / exact.max()
+        ratios = (f"{drawn / binning:.2f}", f"{summed / drawn:,.0f}", f"{error:.1e}")
+        lines.append((kind, f"{count:,}", f"{1e3 * drawn:.0f}", *ratios))
+    columns = ["points", "number", "ms", "× binning", "× faster than the sum", "error"]
+    return table("Density, 512 × 512, σ = extent / 100", columns, lines)
+
+
+def _exact(w, centres, sigma):
+    columns = np.exp(-0.5 * ((centres[:, None] - w[:, 0]) / sigma) ** 2)
+    rows = np.exp(-0.5 * ((centres[:, None] - w[:, 1]) / sigma) ** 2)
+    return rows @ columns.T / (2 * np.pi * sigma**2)
+
+
+def stores(numbers, n=256):
+    """Reading a page-cached array back, in passes: contiguous, chunked, compressed, half."""
+    import h5py
+
+    x = activations("isotropic", numbers // n, n)
+    out = np.empty(len(x), np.float32)
+    unit, _ = wall(lambda: one_pass(x, out), 5)
+    kinds = {
+        "contiguous": {},
+        "chunks of 2 048 rows": {"chunks": (2048, n)},
+        "gzip 1 + shuffle": {"chunks": (2048, n), "compression": 1, "shuffle": True},
+        "lzf + shuffle": {"chunks": (2048, n), "compression": "lzf", "shuffle": True},
+    }
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, options in kinds.items():
+            path = Path(folder) / "rows.h5"
+            with h5py.File(path, "w") as file:
+                file.create_dataset("x", data=x, **options)
+            with h5py.File(path) as file:
+
+                def read(rows=file["x"]):
+                    for start in range(0, len(rows), 2048):
+                        rows[start : start + 2048]
+
+                taken, _ = wall(read, 3)
+            size = path.stat().st_size / x.nbytes
+            lines.append((name, f"{taken / unit:.1f}", f"{size:.2f}"))
+            path.unlink()
+    for kind in (torch.float16, torch.bfloat16):
+        half = torch.from_numpy(x).to(kind)
+        taken, _ = wall(lambda half=half: half.float(), 5)
+        lines.append((f"{str(kind)[6:]} → float32, by torch", f"{taken / unit:.1f}", "0.50"))
+    return table("Reading rows, page-cached", ["stored as", "passes", "size"], lines)
 
 
 def imports():

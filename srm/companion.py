@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppp.planes import PAIRS, Planes
+import numpy as np
+
+from ppp.planes import PAIRS, Planes, triangle
 from ppp.reservoir import Reservoir
 from ppp.rule import Rule
 from srm.counting import Spotlight, SweepCounter
 from srm.curve import SRMResult
 from srm.rotations import rotation_curves
-from srm.sweeping import _check, _lines
+
+#: Most numbers in a table of planes by angles: 256 MiB.
+TABLE_NUMBERS = 2**25
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,13 @@ class Sweeping:
         if self.pairs is not None and self.pairs not in PAIRS:
             raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
 
-    def plan(self, planes: Planes, rule: Rule) -> list[Any]:
+    def plan(self, planes: Planes, rule: Rule | None) -> list[Any]:
         """Return the sinks: the counter, and a reservoir of rows for the rotations.
 
         Parameters
         ----------
         planes, rule
-            Of the projection.
+            Of the projection; no rule where the sweep is alone and has its own epsilon.
 
         Returns
         -------
@@ -73,7 +77,11 @@ class Sweeping:
         """
         swept = planes if self.pairs is None else Planes.of(planes.frame, self.pairs)
         lines = _lines(swept, self.angles, self.per_plane, self.planes)
-        epsilon = rule.epsilon if self.epsilon is None else self.epsilon
+        epsilon = self.epsilon
+        if epsilon is None:
+            if rule is None:
+                raise ValueError("a sweep on its own needs an epsilon, got None")
+            epsilon = rule.epsilon
         spotlight = Spotlight(float(epsilon), int(self.angles))
         counter = SweepCounter(swept, spotlight, self.signed, lines)
         return [counter, Reservoir(self.seed)] if self.null_repeats else [counter]
@@ -97,3 +105,46 @@ class Sweeping:
                 self.seed,
             )  # fmt: skip
         return SRMResult.of(counter, named=self.planes, null=null)
+
+
+def _lines(
+    swept: Planes,
+    angles: int,
+    per_plane: bool | None,
+    named: Sequence[tuple[int, int]] | None,
+) -> np.ndarray | None:
+    """Return the line of each pair in the table of curves; empty for all, None for no table."""
+    m = swept.frame.m
+    if named is not None:
+        lines = np.full(m * (m - 1) // 2, -1, np.int64)
+        slots = [_slot(i, j, m) for i, j in named]
+        used = sorted(set(slots))
+        lines[used] = np.arange(len(used))
+        if np.isin(used, triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)).any():
+            raise ValueError("a plane named in `planes` is degenerate: its vectors are parallel")
+        return lines
+    numbers = swept.count * angles
+    if per_plane is None:
+        per_plane = numbers <= TABLE_NUMBERS
+    if per_plane and numbers > TABLE_NUMBERS:
+        raise ValueError(
+            f"a curve for each of {swept.count:,} planes at {angles} angles makes {numbers:,} "
+            f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, name some `planes`, or "
+            "per_plane=False for the pooled curve"
+        )
+    return np.empty(0, np.int64) if per_plane else None
+
+
+def _slot(i: int, j: int, m: int) -> int:
+    if not (0 <= i < m and 0 <= j < m and i != j):
+        raise ValueError(f"a plane is a pair of different vectors 0 … {m - 1}, got ({i}, {j})")
+    return int(triangle(np.array(min(i, j)), np.array(max(i, j)), m))
+
+
+def _check(epsilon: float, angles: int, null_repeats: int) -> None:
+    if not -1 <= epsilon <= 1:
+        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
+    if angles < 1:
+        raise ValueError(f"angles must be at least 1, got {angles!r}")
+    if null_repeats < 0:
+        raise ValueError(f"null_repeats must not be negative, got {null_repeats!r}")

@@ -8,17 +8,12 @@ from typing import Any
 import numpy as np
 
 from ppp.frame import Frame, as_frame
-from ppp.planes import Planes, triangle
-from ppp.reservoir import Reservoir
+from ppp.planes import Planes
 from ppp.scan import run
 from ppp.streams import as_stream
-from srm.counting import Spotlight, SweepCounter
+from srm.companion import Sweeping
 from srm.curve import SRMResult
 from srm.reference import check_compat, reference_sweep
-from srm.rotations import rotation_curves
-
-#: Most numbers in a table of planes by angles: 256 MiB.
-TABLE_NUMBERS = 2**25
 
 
 def sweep(
@@ -91,64 +86,16 @@ def sweep(
     >>> curve.pooled.round(3).tolist(), curve.values.shape
     ([0.333, 0.333, 0.0, 0.0], (3, 4))
     """
-    _check(epsilon, angles, null_repeats)
+    made = Sweeping(epsilon, angles, None, signed, per_plane, planes, null_repeats, seed)
     check_compat(compat)
     stream = as_stream(x, sample, label)
     if compat is not None:
         return reference_sweep(stream, frame, epsilon, angles, pairs, signed, seed)
-    spotlight = Spotlight(float(epsilon), int(angles))
-    made: list[Planes] = []
 
     def plan(pilot: list[Any]) -> list[Any]:
         if not pilot:
             raise ValueError("a sweep needs at least one row of activations, got none")
-        made.append(Planes.of(as_frame(frame, int(pilot[0].rows.shape[1]), seed), pairs))
-        lines = _lines(made[0], angles, per_plane, planes)
-        return [SweepCounter(made[0], spotlight, signed, lines), Reservoir(seed)]
+        swept = Planes.of(as_frame(frame, int(pilot[0].rows.shape[1]), seed), pairs)
+        return made.plan(swept, None)
 
-    counter, kept = run(stream.blocks(), plan, workers)
-    null = rotation_curves(kept, made[0], spotlight, signed, null_repeats, seed)
-    return SRMResult.of(counter, named=planes, null=null)
-
-
-def _lines(
-    swept: Planes,
-    angles: int,
-    per_plane: bool | None,
-    named: Sequence[tuple[int, int]] | None,
-) -> np.ndarray | None:
-    """Return the line of each pair in the table of curves; empty for all, None for no table."""
-    m = swept.frame.m
-    if named is not None:
-        lines = np.full(m * (m - 1) // 2, -1, np.int64)
-        slots = [_slot(i, j, m) for i, j in named]
-        used = sorted(set(slots))
-        lines[used] = np.arange(len(used))
-        if np.isin(used, triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)).any():
-            raise ValueError("a plane named in `planes` is degenerate: its vectors are parallel")
-        return lines
-    numbers = swept.count * angles
-    if per_plane is None:
-        per_plane = numbers <= TABLE_NUMBERS
-    if per_plane and numbers > TABLE_NUMBERS:
-        raise ValueError(
-            f"a curve for each of {swept.count:,} planes at {angles} angles makes {numbers:,} "
-            f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, name some `planes`, or "
-            "per_plane=False for the pooled curve"
-        )
-    return np.empty(0, np.int64) if per_plane else None
-
-
-def _slot(i: int, j: int, m: int) -> int:
-    if not (0 <= i < m and 0 <= j < m and i != j):
-        raise ValueError(f"a plane is a pair of different vectors 0 … {m - 1}, got ({i}, {j})")
-    return int(triangle(np.array(min(i, j)), np.array(max(i, j)), m))
-
-
-def _check(epsilon: float, angles: int, null_repeats: int) -> None:
-    if not -1 <= epsilon <= 1:
-        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
-    if angles < 1:
-        raise ValueError(f"angles must be at least 1, got {angles!r}")
-    if null_repeats < 0:
-        raise ValueError(f"null_repeats must not be negative, got {null_repeats!r}")
+    return made.result(run(stream.blocks(), plan, workers))
