@@ -8,6 +8,7 @@ import numpy as np
 
 from ppp.kernels import cpu
 from ppp.kernels.orthonormal import fold_grids
+from ppp.kernels.searching import Patterns
 from ppp.orthonormal_counting import (
     FLUSH_HITS,
     SINGLE_WIDTH,
@@ -76,7 +77,9 @@ class ObliqueCounter:
             c = x @ self._single.T
             may_hit = np.empty(len(x), np.bool_)
             gamma = error_share(x.shape[1])
-            cpu.sift_rows(c, norm2, state, scale, bound, lowest, gamma, sums, may_hit)
+            cpu.sift_rows(
+                c, Patterns.of(c), norm2, state, scale, bound, lowest, gamma, sums, may_hit
+            )
             rows = np.flatnonzero(may_hit)
             if not len(rows):
                 return

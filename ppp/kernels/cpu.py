@@ -17,9 +17,12 @@ from ppp.kernels.rows import (
     VALID,
     ZERO,
     Bound,
+    fast,
+    power_sums,
     threshold,
 )
 from ppp.kernels.saturated import grid_bin
+from ppp.kernels.searching import measure
 from ppp.kernels.turning import turn_quickly
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
@@ -194,20 +197,24 @@ def largest_two(c):
     return most, next_most, fourth
 
 
-@_jit
-def sift_rows(c, norm2, state, scale, bound, lowest, gamma, sums, may_hit):
+@fast
+def sift_rows(c, patterns, norm2, state, scale, bound, lowest, gamma, sums, may_hit):
     """Mark the rows whose float32 coordinates do not rule a hit out; sum up the others."""
+    bits, mask, peaks, heights = patterns
     for r in range(c.shape[0]):
         may_hit[r] = False
         if state[r] != VALID:
             continue
-        kept = threshold(bound, norm2[r], scale[r])
-        most, next_most, fourth = largest_two(c[r])
-        error = gamma * math.sqrt(norm2[r])
-        reach = (math.sqrt(most) + error) ** 2 + (math.sqrt(next_most) + error) ** 2
-        may_hit[r] = reach >= 2 * lowest * kept * (1 - MARGIN)
+        _, fourth = power_sums(c, r)
         sums[r, 0] = 1.0
         sums[r, 7] = fourth / (norm2[r] * norm2[r])
+        least = lowest * threshold(bound, norm2[r], scale[r]) * (1 - MARGIN)
+        error = gamma * math.sqrt(norm2[r])
+        # the two largest c² reach twice that only if the largest reaches it: mostly it does not
+        if (measure(bits, r, mask, peaks, heights) + error) ** 2 >= least:
+            most, next_most, _ = largest_two(c[r])
+            reach = (math.sqrt(most) + error) ** 2 + (math.sqrt(next_most) + error) ** 2
+            may_hit[r] = reach >= 2 * least
 
 
 @_jit
