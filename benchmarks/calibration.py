@@ -2,6 +2,7 @@
 
     python benchmarks/calibration.py run --out build/calibration --seconds 600
     python benchmarks/calibration.py table --out build/calibration    # brief: combination only
+    python benchmarks/calibration.py plot --out build/calibration --figure rates.png
 
 `run` may be stopped at any time and goes on where it was: every run has its own seed and is
 one line of a file. `table` prints what has been gathered, with Clopper-Pearson intervals.
@@ -294,15 +295,50 @@ def coverage_table(found: list[dict], batches: int, rows: int) -> Iterator[str]:
                     yield "| " + " | ".join(map(str, row)) + " |"
 
 
+def rates_figure(found: list[dict], path: Path) -> None:
+    """Draw how often each statistic rejects where the frame is oriented at random."""
+    import matplotlib.pyplot as plt
+    from scipy.stats import binomtest
+
+    colours = ("#e07b1a", "#2b6cb0", "#b83232", "#2f855a", "#6b46a5")
+    figure, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained", sharey="row")
+    for line, alpha in zip(axes, (0.05, 0.01), strict=True):
+        for ax, n in zip(line, DIMENSIONS, strict=True):
+            ax.axhline(alpha, color="#6b6b76", lw=0.8, ls=":")
+            for at, name in enumerate(LEVEL):
+                key = ("level", name, n)
+                here = [r["found"] for r in found if (r["study"], r["name"], r["n"]) == key]
+                for place, test in enumerate(TESTED if here else ()):
+                    hits = sum(each[test] <= alpha + 1e-9 for each in here)
+                    low, high = binomtest(hits, len(here)).proportion_ci(0.95)
+                    x, rate = place + (at - 2) * 0.14, hits / len(here)
+                    ax.vlines(x, low, high, color=colours[at], lw=1)
+                    label = name if not place else None
+                    ax.plot(x, rate, "o", color=colours[at], ms=3.5, label=label)
+            ax.set_xticks(range(len(TESTED)), TESTED, fontsize=8)
+            ax.set_title(f"n = {n}, nominal {alpha:g}", fontsize=10)
+    for ax in axes[:, 0]:
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel("rejection rate")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=9, frameon=False)
+    runs = [sum((r["study"], r["n"]) == ("level", n) for r in found) for n in DIMENSIONS]
+    figure.supxlabel(
+        f"{min(runs) // len(LEVEL)} runs a cell; bars: 95 % Clopper-Pearson intervals", fontsize=9
+    )
+    figure.savefig(path, dpi=100)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("run", "table", "brief"))
+    parser.add_argument("action", choices=("run", "table", "brief", "plot"))
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished runs")
     parser.add_argument("--seconds", type=float, default=600, help="stop after this long")
     parser.add_argument("--runs", type=int, default=400, help="level runs per cell")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=199, help="draws of the null per run")
     parser.add_argument("--batches", type=int, default=20, help="batches behind a true value")
+    parser.add_argument("--figure", type=Path, default=Path("calibration.png"), help="of `plot`")
     parser.add_argument("--shard", default="0/1", help="k/m: every m-th seed, for m processes")
     asked = parser.parse_args()
     if asked.action == "run":
@@ -312,6 +348,9 @@ def main() -> None:
         print(f"{added} runs added, {len(read(asked.out))} in all")
         return
     found = [r for r in read(asked.out) if r["rows"] == asked.rows]
+    if asked.action == "plot":
+        rates_figure(found, asked.figure)
+        return
     for study in ("level", "power"):
         print(f"\n## {study}\n")
         rows = brief_table if asked.action == "brief" else rejection_table
