@@ -13,6 +13,8 @@ from ppp.frame import Frame
 DEGENERATE = 1e-10
 #: Below this 1 − g² in-plane coordinates need the stable form of near-parallel vectors.
 NEARLY_PARALLEL = 1e-6
+#: Bounds of leaders in frames that are not orthonormal stay a little below the exact ones.
+LEADERS = 1 - 1e-3
 #: Most planes that a per-plane table may have: 4 096 neurons, permutation.
 TABLE_LIMIT = 2**24
 
@@ -154,7 +156,7 @@ class Planes:
             g = np.abs(frame.gram_rows(start, start + 1024))
             spans = 1 - g * g >= DEGENERATE
             largest[start : start + 1024] = np.where(spans, g, 0.0).max(axis=1)
-        return (1 - 1e-3) * (1 - largest) / 2
+        return LEADERS * (1 - largest) / 2
 
     @property
     def _of_origin(self) -> Planes:

@@ -15,10 +15,12 @@ import torch
 
 from ppp.kernels.rows import MARGIN, ORTHOGONAL, Bound, jit
 from ppp.kernels.turning import turn
-from ppp.planes import DEGENERATE, NEARLY_PARALLEL
+from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 
 #: An angle closer than this to a bin's edge, in bins, is left to the host's atan2.
 EDGE = 1e-9
+#: Leaders compared at a time, at least.
+LEAST_LEADERS = 16
 #: Pairs with 1 − g² below this are looked at one by one: their cosines cancel.
 CLOSE = 1e-5
 
@@ -153,8 +155,9 @@ def find_hits(
     row, lead = torch.nonzero(q >= least, as_tuple=True)
     del least
     order = torch.arange(m, device=c.device)
-    for start in range(0, len(row), max(1, numbers // m)):
-        some = slice(start, start + max(1, numbers // m))
+    step = max(LEAST_LEADERS, numbers // m)
+    for start in range(0, len(row), step):
+        some = slice(start, start + step)
         at, i = row[some], lead[some]
         own, theirs, bar = q[at, i][:, None], q[at], kept[at][:, None]
         after = order > i[:, None]
@@ -163,14 +166,20 @@ def find_hits(
             k, j = torch.nonzero(first & (own + theirs >= bar), as_tuple=True)
             yield _pairs(c, at[k], i[k], j, None)
             continue
-        g = _cosines(frame, i)
-        rest = 1.0 - g * g
-        total = own + theirs
-        # w·w (1 − g²), up to rounding
-        inside = total - 2.0 * g * c[at, i][:, None] * c[at] + 1e-12 * total
-        hit = first & (rest >= DEGENERATE) & ((inside >= bar * rest) | (rest < CLOSE))
-        k, j = torch.nonzero(hit, as_tuple=True)
-        found = _oblique(x, _pairs(c, at[k], i[k], j, g[k, j]), frame)
+        if frame.gram is None:
+            k, j = torch.nonzero(first & (theirs >= _floor(own, bar, frame, i)), as_tuple=True)
+            g = _cosines(frame.vectors, i[k], j)
+            spans = 1.0 - g * g >= DEGENERATE
+            k, j, g = k[spans], j[spans], g[spans]
+        else:
+            g = frame.gram[i]
+            rest, total = 1.0 - g * g, own + theirs
+            # w·w (1 − g²), up to rounding
+            inside = total - 2.0 * g * c[at, i][:, None] * c[at] + 1e-12 * total
+            hit = first & (rest >= DEGENERATE) & ((inside >= bar * rest) | (rest < CLOSE))
+            k, j = torch.nonzero(hit, as_tuple=True)
+            g = g[k, j]
+        found = _oblique(x, _pairs(c, at[k], i[k], j, g), frame)
         yield found.where(found.w1.square() + found.w2.square() >= kept[found.row])
 
 
@@ -182,11 +191,23 @@ def _pairs(
     return Hits(row, low, high, c[row, low], c[row, high], g)
 
 
-def _cosines(frame: Geometry, i: torch.Tensor) -> torch.Tensor:
-    """Return rows of the Gram matrix, (L, m)."""
-    if frame.gram is not None:
-        return frame.gram[i]
-    return (frame.vectors[i] @ frame.vectors.T).clamp_(-1.0, 1.0)
+def _floor(
+    own: torch.Tensor, bar: torch.Tensor, frame: Geometry, i: torch.Tensor
+) -> torch.Tensor:
+    """Return the least c_j² of a hit with a leader, (L, 1), whatever their cosine.
+
+    With |g| ≤ h the in-plane norm² is at most (c_i² + c_j² + 2h|c_i c_j|)/(1 − h²).
+    """
+    h = (1.0 - 2.0 * frame.bounds[i] / LEADERS)[:, None]
+    floor = ((1.0 - h * h) * (bar - own).clamp(min=0.0)).sqrt() - h * own.sqrt()
+    return floor.clamp(min=0.0).square() * (1.0 - 1e-9) - 1e-12 * own
+
+
+def _cosines(vectors: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    """Return the cosines of pairs of vectors."""
+    step = max(1, 2**22 // vectors.shape[1])
+    parts = zip(i.split(step), j.split(step), strict=True)
+    return torch.cat([(vectors[a] * vectors[b]).sum(dim=1) for a, b in parts])
 
 
 def _oblique(x: torch.Tensor, pairs: Hits, frame: Geometry) -> Hits:
