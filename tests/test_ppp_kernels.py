@@ -193,3 +193,43 @@ def test_many_vectors_in_pooled_form(engine):
     assert tally.hits == tally.grid.sum() + tally.outside
     with pytest.raises(ValueError, match="per-plane tables go up to 16,777,216 planes"):
         _ = tally.kept
+
+
+def test_memory_does_not_grow_with_the_rows():
+    import tracemalloc
+
+    import ppp
+
+    def blocks(count):
+        for index in range(count):
+            rows = np.random.default_rng(index).standard_normal((2048, 24)).astype(np.float32)
+            yield rows * (1 + 50 * (np.arange(24) < 2))  # hits, so that counters are at work
+
+    def peak(count):
+        tracemalloc.start()
+        result = ppp.project(blocks(count), null=None, workers=1)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert result.hits > 1000 * count
+        return most
+
+    peak(2)  # what is made once
+    # beyond 20 000 rows the reservoir is full
+    few, many = peak(16), peak(48)
+    assert many < 1.01 * few
+
+
+def test_importing_compiles_nothing():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, ppp.analysis, ppp.radial, srm.sweeping, ppp.device_counting\n"
+        "found = {name: value for name, module in list(sys.modules.items()) if module is not None\n"
+        "         and name.startswith(('ppp.kernels', 'srm.kernels'))\n"
+        "         for value in vars(module).values() if hasattr(value, 'signatures')}\n"
+        "assert len(found) >= 4, found\n"
+        "compiled = [value for value in found.values() if value.signatures]\n"
+        "assert not compiled, compiled"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
