@@ -248,25 +248,27 @@ class Frame:
         np.fill_diagonal(gram, 1.0)
         return gram
 
-    def gram_rows(self, start: int, stop: int) -> np.ndarray:
+    def gram_rows(self, start: int, stop: int, first: int = 0) -> np.ndarray:
         """Return some rows of the Gram matrix.
 
         Parameters
         ----------
         start, stop : int
             The first row, and one beyond the last.
+        first : int
+            The first column, at most `start`.
 
         Returns
         -------
-        (stop − start, m) float64 array
+        (stop − start, m − first) float64 array
         """
         if self.origin is not None:
-            return self.origin.gram_rows(start, stop)
+            return self.origin.gram_rows(start, stop, first)
         if self.m <= GRAM_LIMIT:
-            return self.gram[start:stop]
+            return self.gram[start:stop, first:]
         stop = min(stop, self.m)
-        block = self.vectors[start:stop] @ self.vectors.T
-        np.fill_diagonal(block[:, start:stop], 1.0)
+        block = self.vectors[start:stop] @ self.vectors[first:].T
+        np.fill_diagonal(block[:, start - first : stop - first], 1.0)
         return block
 
     @cached_property

@@ -15,6 +15,8 @@ DEGENERATE = 1e-10
 NEARLY_PARALLEL = 1e-6
 #: Bounds of leaders in frames that are not orthonormal stay a little below the exact ones.
 LEADERS = 1 - 1e-3
+#: Cosines that are looked at together: 32 MiB.
+SURVEYED = 2**22
 #: Most planes that a per-plane table may have: 4 096 neurons, permutation.
 TABLE_LIMIT = 2**24
 
@@ -93,13 +95,7 @@ class Planes:
             return np.empty((0, 2), np.int64)
         if self.frame.origin is not None:
             return self._of_origin.degenerate
-        found = []
-        for start in range(0, self.frame.m, 1024):
-            g = self.frame.gram_rows(start, start + 1024)
-            i, j = np.nonzero(1 - g * g < DEGENERATE)
-            i = i + start
-            found.append(np.stack([i, j], axis=1)[i < j])
-        return np.concatenate(found).astype(np.int64)
+        return self._surveyed[1]
 
     @cached_property
     def unordered(self) -> int:
@@ -151,12 +147,25 @@ class Planes:
             return np.full(frame.m, 0.5)
         if frame.origin is not None:
             return self._of_origin.leader_bounds
-        largest = np.zeros(frame.m)
-        for start in range(0, frame.m, 1024):
-            g = np.abs(frame.gram_rows(start, start + 1024))
-            spans = 1 - g * g >= DEGENERATE
-            largest[start : start + 1024] = np.where(spans, g, 0.0).max(axis=1)
-        return LEADERS * (1 - largest) / 2
+        return LEADERS * (1 - self._surveyed[0]) / 2
+
+    @cached_property
+    def _surveyed(self) -> tuple[np.ndarray, np.ndarray]:
+        """The largest |g| of each vector, and the degenerate pairs: one pass over half of all g."""
+        m = self.frame.m
+        largest, found = np.zeros(m), []
+        step = max(1, SURVEYED // m)
+        for start in range(0, m, step):
+            g = self.frame.gram_rows(start, start + step, start)
+            size = np.abs(g)
+            parallel = 1 - g * g < DEGENERATE
+            size[parallel] = 0.0
+            stop = start + len(g)
+            largest[start:stop] = np.maximum(largest[start:stop], size.max(axis=1))
+            largest[start:] = np.maximum(largest[start:], size.max(axis=0))
+            i, j = np.nonzero(parallel)
+            found.append(np.stack([i, j], axis=1)[i < j] + start)
+        return largest, np.concatenate(found).astype(np.int64)
 
     @property
     def _of_origin(self) -> Planes:

@@ -63,6 +63,8 @@ def count(number: float) -> str:
     >>> count(1234567).replace(THIN_SPACE, " "), count(0.04), count(3.25)
     ('1 234 567', '0.04', '3.2')
     """
+    if math.isnan(number):
+        return "–"
     if float(number).is_integer() or abs(number) >= 10:
         return f"{number:,.0f}".replace(",", THIN_SPACE)
     return f"{number:.2g}" if abs(number) >= 1e-3 else f"{number:.0e}"
@@ -76,6 +78,8 @@ def short(number: float) -> str:
     >>> [short(v) for v in (0, 62, 999, 12_320, 208_000, 3_400_000)]
     ['0', '62', '999', '12.3k', '208k', '3.4M']
     """
+    if math.isnan(number):
+        return "–"
     for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * unit:
             return f"{number / unit:.3g}{name}"
@@ -109,9 +113,15 @@ def setting(views: Sequence[View]) -> str:
     words = "plane" if number == "1" else f"planes ({pairs})"
     return (
         f"n = {span([p.frame.n for p in planes])},  N = {span([v.valid for v in views])} samples,  "
-        f"ε = {span([v.epsilon for v in views], decimal)} (within {angles} of a plane),  "
-        f"{number} {words}"
+        f"ε = {span([v.epsilon for v in views], decimal)} (within {angles} of a plane"
+        f"{_near(views)}),  {number} {words}"
     )
+
+
+def _near(views: Sequence[View]) -> str:
+    """Say how far from a plane samples may be, where there is such a rule."""
+    given = [v.distance for v in views if v.distance is not None]
+    return f" and at most {span(given, '{:g}'.format)} from it" if given else ""
 
 
 def tallied(one: View, extent: float) -> str:

@@ -44,6 +44,8 @@ class View:
         Factor on the density: more than 1 for a null drawn on a part of the rows.
     sampled : (G, G) int64 array, optional
         The hits that are drawn, where that is not all of them.
+    distance : float, optional
+        Largest distance from the plane, where the rule has one.
     """
 
     grid: np.ndarray
@@ -57,6 +59,7 @@ class View:
     planes: Planes
     weight: float = 1.0
     sampled: np.ndarray | None = None
+    distance: float | None = None
 
     def thinned(self, seed: int = 0) -> View:
         """Return the view that draws a random N**0.9 of its N hits, as the paper does."""
@@ -105,6 +108,7 @@ def _read(tally: Tally, planes: Planes, expected: float) -> View:
         valid=int(tally.valid),
         dropped=int(tally.rows - tally.valid),
         epsilon=float(tally.rule.epsilon),
+        distance=tally.rule.distance,
         planes=planes,
     )
 

@@ -191,9 +191,7 @@ def _pairs(
     return Hits(row, low, high, c[row, low], c[row, high], g)
 
 
-def _floor(
-    own: torch.Tensor, bar: torch.Tensor, frame: Geometry, i: torch.Tensor
-) -> torch.Tensor:
+def _floor(own: torch.Tensor, bar: torch.Tensor, frame: Geometry, i: torch.Tensor) -> torch.Tensor:
     """Return the least c_j² of a hit with a leader, (L, 1), whatever their cosine.
 
     With |g| ≤ h the in-plane norm² is at most (c_i² + c_j² + 2h|c_i c_j|)/(1 − h²).
