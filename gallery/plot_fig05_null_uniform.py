@@ -13,8 +13,8 @@ which shows as dense patches away from the axes or as nothing at all: false anti
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
 import matplotlib.pyplot as plt
-from adaptive_tools import choose, keep
-from null_tools import PRESETS, independent, spread
+from null_tools import PRESETS, independent, spread, write
+from presets import choose, keep
 
 import ppp
 
@@ -28,6 +28,7 @@ draws = independent("uniform-embedded", **settings)
 figure = ppp.plot_grid(
     draws, title="Uniform samples of the unit cube through a random map", thinned=thinned
 )
+write(figure, "fig05", preset)
 plt.show()
 
 # %%

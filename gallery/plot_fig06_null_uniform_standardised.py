@@ -11,8 +11,8 @@ image of the cube's centre is gone, and with it most of the false anti-alignment
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
 import matplotlib.pyplot as plt
-from adaptive_tools import choose, keep
-from null_tools import PRESETS, independent, spread
+from null_tools import PRESETS, independent, spread, write
+from presets import choose, keep
 
 import ppp
 
@@ -26,6 +26,7 @@ draws = independent("uniform-standardised", **settings)
 figure = ppp.plot_grid(
     draws, title="Standardised uniform samples through a random map", thinned=thinned
 )
+write(figure, "fig06", preset)
 plt.show()
 
 # %%

@@ -13,8 +13,8 @@ overlap of planes along the axes.
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
 import matplotlib.pyplot as plt
-from adaptive_tools import choose, keep
-from null_tools import PRESETS, independent, spread
+from null_tools import PRESETS, independent, spread, write
+from presets import choose, keep
 
 import ppp
 
@@ -26,6 +26,7 @@ thinned = settings.pop("thinned")
 # ---------------------------------------------------
 draws = independent("gaussian-embedded", **settings)
 figure = ppp.plot_grid(draws, title="Standard normal inputs through a random map", thinned=thinned)
+write(figure, "fig07", preset)
 plt.show()
 
 # %%
