@@ -234,6 +234,10 @@ def check_matrix(rows: Any) -> Any:
         With the shape or type found, and the way out.
     """
     if isinstance(rows, torch.Tensor):
+        if rows.layout is not torch.strided:
+            raise ValueError(
+                f"activations must be dense, got a tensor of layout {rows.layout}: use .to_dense()"
+            )
         real = not rows.is_complex()
     else:
         real = rows.dtype.kind in "fiub"

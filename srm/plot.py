@@ -78,7 +78,9 @@ def plot_curve(
     ax.set_ylabel("share of samples seen" if not result.signed else "signed share of samples")
     if polar:
         ax.yaxis.labelpad = 28
-    ax.legend(frameon=False, fontsize="small", loc="upper right")
+    # below the axes: a curve may reach any corner
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11), "ncols": 3}
+    ax.legend(frameon=False, fontsize="small", **below)
     lines = [title] if title else []
     ax.set_title("\n".join([*lines, _setting(result)]), fontsize="medium")
     return ax

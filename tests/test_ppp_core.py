@@ -292,6 +292,7 @@ def test_bad_arguments_say_the_rule_and_the_value(options, message):
         (np.ones((3, 1)), "width 2 or more, got 1"),
         (np.ones((3, 3), complex), "real numbers, got dtype complex128"),
         (np.array([["a", "b"]]), "real numbers"),
+        (torch.eye(3).to_sparse(), "must be dense, got a tensor of layout torch.sparse_coo"),
     ],
 )
 def test_bad_activations_say_what_is_wrong(x, message):
