@@ -2,7 +2,8 @@
 
 Presets, by ``--preset NAME`` or the variable PRESET: ``quick`` takes seconds on scikit-learn's
 digits; ``fashion`` is Fashion-MNIST at a size that an evening on two cores allows; ``paper`` has
-the paper's settings. ``--data NAME`` or the variable DATA puts other data in their place.
+the paper's settings. ``--data NAME`` or the variable DATA puts other data in their place,
+``--repeats N`` or REPEATS another number of networks.
 
 Runs are kept in the folder named by the variable RUNS (default ``gallery/runs``) as they end: an
 interrupted script goes on where it stopped. With the variable MINUTES it stops by itself before the
@@ -46,12 +47,15 @@ class Split:
 
 
 def choose(presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return the chosen preset's name and settings, with the data changed where that was asked."""
+    """Return the chosen preset's name and settings, with data and repeats changed where asked."""
     name = _asked("preset") or "quick"
     if name not in presets:
         raise SystemExit(f"preset must be one of {', '.join(presets)}, got {name!r}")
-    data = _asked("data")
-    return name, presets[name] | ({"data": data} if data else {})
+    data, repeats = _asked("data"), _asked("repeats")
+    changes: dict[str, Any] = {"data": data} if data else {}
+    if repeats:
+        changes["repeats"] = int(repeats)
+    return name, presets[name] | changes
 
 
 def _asked(option: str) -> str | None:
