@@ -207,12 +207,11 @@ show("schedule")
 # %%
 # What the paper claims, and what is seen
 # ---------------------------------------
-# The paper: layers grow with every task that is appended and settle, excess is pruned when tasks are
-# taken away, adaptive networks do no worse than static ones; and H2 and H3 split into widths that
-# settle and widths that grow. Seen: settling, pruning, and the split, with the published count alone.
-# The layers that run away are among those that start at least as wide as their input; the others of
-# those found a wider input in time, because the layer before them ran away or began narrower. From
-# the same initialisation, counting neurons, all settle. The count is cause enough; whether it is the
-# only one in the paper's runs, these runs cannot say. Not seen: growth with a new task. Widths that
-# start in abundance fall at every boundary and regrow by a few neurons. Accuracies are those of the
-# static networks or better with ``fashion``, and worse with the few images of ``quick``.
+# The paper: layers grow with every task that is appended and settle, excess is pruned when tasks
+# are taken away, adaptive networks do no worse than static ones; and H2 and H3 split into widths
+# that settle and widths that grow. Seen: settling, pruning, and the split, with the published count
+# alone. All layers that run away started at least as wide as their input; from the same
+# initialisation, counting neurons, they settle. The count is cause enough; whether it is the only
+# one in the paper's runs, these runs cannot say. Not seen: growth with a new task. Widths that start
+# in abundance fall at every boundary and regrow by a few neurons. Accuracies are those of the static
+# networks or better with ``fashion``, and worse with the few images of ``quick``.
