@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -47,6 +48,12 @@ class Settings:
     also: Sequence[Companion] = ()
 
     def __post_init__(self) -> None:
+        for name in ("seed", "null_repeats", "null_draws", "null_limit"):
+            value = getattr(self, name)
+            if not (value is None and name == "null_limit") and not isinstance(value, Integral):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
         check_engine(self.engine)
         if isinstance(self.epsilon, str):
             asked_epsilon(self.epsilon)  # raises, naming what epsilon may be

@@ -101,6 +101,11 @@ def test_every_figure_is_drawn(case):
         (lambda: project(normal(n=1)), "width 2 or more, got 1"),
         (lambda: project([[1.0, 2.0], [3.0]]), "the rows given have different lengths"),
         (lambda: project(normal(), null_repeats=0), "null_repeats must be at least 1, got 0"),
+        (
+            lambda: project(normal(), null_repeats=9.5),
+            "null_repeats must be a whole number, got 9.5",
+        ),
+        (lambda: project(normal(), seed=-1), "seed must not be negative, got -1"),
         (lambda: project(normal(n=2), epsilon="hits=9"), "with n = 2 the one plane keeps every"),
         (lambda: project(normal(), label=np.zeros(3)), "label needs one entry a row: 40 rows"),
         (lambda: project(normal(), label=np.zeros((40, 2))), r"one class a row, got shape \(40, 2"),
