@@ -212,6 +212,6 @@ show("schedule")
 # that settle and widths that grow. Seen: settling, pruning, and the split, with the published count
 # alone. All layers that run away started at least as wide as their input; from the same
 # initialisation, counting neurons, they settle. The count is cause enough; whether it is the only
-# one in the paper's runs, these runs cannot say. Not seen: growth with a new task. Widths that start
-# in abundance fall at every boundary and regrow by a few neurons. Accuracies are those of the static
-# networks or better with ``fashion``, and worse with the few images of ``quick``.
+# one in the paper's runs, these runs cannot say. Not seen: growth with a new task. Widths that
+# start in abundance fall at every boundary and regrow by a few neurons. Accuracies are those of the
+# static networks or better with ``fashion``, and worse with the few images of ``quick``.
