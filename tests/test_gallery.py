@@ -162,7 +162,7 @@ def test_claims_are_seen_where_they_hold_and_only_there(gallery, rows):
     claims = gallery("ppp_claims")
     groups = claims.grouped(rows)
     assert claims.structure(groups).seen == "yes"
-    assert claims.rise(groups).seen == "yes"
+    assert claims.rise(groups).seen == "in part: nearer to tenfold than to a hundredfold"
     assert claims.growth(groups).seen == "no"  # those that stay round do not grow
     assert "grown in 5 of 5" in claims.growth(groups).found
     swapped = {
