@@ -49,7 +49,7 @@ def test_a_case_is_its_number(tmp_path):
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("cases", [CASES, pytest.param(10 * CASES, marks=pytest.mark.soak)])
-def test_hostile_files_give_clear_errors(tmp_path, cases):
+def test_hostile_files_give_clear_errors(tmp_path, record_testsuite_property, cases):
     outcome: Counter[str] = Counter()
     inside_hdf5 = []
     first = 0
@@ -59,12 +59,15 @@ def test_hostile_files_give_clear_errors(tmp_path, cases):
         outcome.update(line.split()[1] for line in lines if len(line.split()) == 2)
         if code == 0:
             break
-        # HDF5 itself may crash or hang on flipped bytes (its own defects): nothing of ours may
+        # HDF5 itself may crash or loop on flipped bytes, which its caller cannot prevent: such a case
+        # ends its process alone. The loop that was met, over the heap of texts of variable length,
+        # is not reached since files have no such heap; one case in 5 000 is left for another.
         last = int(lines[-1].split()[0])
         assert "Traceback" not in error, (last, error)
         inside_hdf5.append((last, code))
         first = last + 1
-        assert len(inside_hdf5) <= cases // 500, inside_hdf5
+        assert len(inside_hdf5) <= cases // 5000, inside_hdf5
+    record_testsuite_property("hostile files", {**outcome, "inside HDF5": inside_hdf5})
     assert outcome.total() + len(inside_hdf5) == cases
     assert outcome["refused"] > cases // 3
     assert outcome["good"] > cases // 50
