@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ppp.comparison import Comparison
+    from ppp.comparison import Comparison, Difference
     from ppp.result import PPPResult
 
 #: First the paper's orange for elementwise and blue for isotropic networks, then its other two.
@@ -222,6 +222,15 @@ def plot_comparison(
     return figure
 
 
+def _tested(difference: Difference, pairs: int) -> str:
+    """Say what the test of one difference found; whose it is, where there are several."""
+    whose = "" if pairs == 1 else f"{difference.first} – {difference.second}: "
+    if difference.p is None:
+        return f"{whose}{difference.note}"
+    least = "" if difference.least is None else f"  (least possible {difference.least:.2g})"
+    return f"{whose}p = {difference.p:.2g}{least if pairs == 1 else ''}"
+
+
 def _alike(comparison: Comparison) -> str:
     """Say how alike the beams of each group are, and whether rotations are as alike."""
     parts = []
@@ -229,7 +238,7 @@ def _alike(comparison: Comparison) -> str:
         p = comparison.consistency_p[group]
         tested = "" if p is None else f" (p {decimal(p)})"
         parts.append(
-            f"{group} {'undefined' if alike is None else decimal(round(alike, 2))}{tested}"
+            f"{group} {'undefined' if alike is None else decimal(round(alike, 2) + 0.0)}{tested}"
         )
     return f"beams correlate between networks (p against rotation): {',  '.join(parts)}"
 
@@ -250,11 +259,9 @@ def _dots(ax: Axes, comparison: Comparison, statistic: str) -> None:
     if statistic in ISOTROPIC:
         ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":", zorder=0)
     said = [d for d in comparison.differences if d.statistic == statistic]
-    if len(said) == 1 and said[0].p is not None:
-        least = "" if said[0].least is None else f"  (least possible {said[0].least:.2g})"
-        ax.set_xlabel(f"p = {said[0].p:.2g}{least}", fontsize=9, color=INK)
-    elif len(said) == 1:
-        ax.set_xlabel(said[0].note, fontsize=8, color=FAINT, wrap=True)
+    size = 9 if len(said) == 1 else 7
+    ax.set_xlabel("\n".join(_tested(d, len(said)) for d in said), fontsize=size, color=INK)
+    ax.xaxis.label.set_wrap(True)
     ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
     names = [wrapped(group, 1.0).rstrip() for group in at]
     ax.set_xticks(list(at.values()), names, fontsize=9, color=INK)

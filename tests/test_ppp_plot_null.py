@@ -229,6 +229,20 @@ def test_each_network_is_a_dot_and_pairs_are_joined():
     ]
 
 
+def test_every_pair_of_several_groups_has_its_p():
+    groups = {
+        name: [project(laplace(200, 8, seed=k + at), null=None, null_draws=0) for k in range(2)]
+        for at, name in ((0, "a"), (5, "b"), (9, "c"))
+    }
+    comparison = ppp.compare(groups, statistics=["kappa"])
+    lines = comparison.plot().axes[0].get_xlabel().splitlines()
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    assert lines == [
+        f"{one} – {two}: p = {d.p:.2g}"
+        for (one, two), d in zip(pairs, comparison.differences, strict=True)
+    ]
+
+
 def test_a_statistic_that_was_not_compared_is_named():
     group = [project(laplace(200, seed=k), null=None, null_draws=0) for k in range(2)]
     comparison = ppp.compare({"a": group, "b": group}, statistics=["kappa"])
