@@ -121,7 +121,8 @@ def show(name: str) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         plt.figure(number).savefig(Path(folder) / f"adaptive-{name}.png", dpi=80)
     plt.show()
-    plt.close("all")
+    if folder:  # a gallery that is being built takes the open figures for itself
+        plt.close("all")
 
 
 def load(name: str, limit: int | None = None) -> Split:
