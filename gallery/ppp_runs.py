@@ -192,9 +192,14 @@ def heading(number: int, setting: Setting, k: int) -> str:
 
 def draw(rows: ppp_claims.Rows, title: str) -> Any:
     """Draw the paper's grid: networks downwards, snapshots rightwards, one null column."""
-    name, _ = preset()
+    name, changes = preset()
+    # The last snapshot of a network that diverged may be of an epoch that no other shows.
     labelled = {
-        network: {f"epoch {epoch}": result for epoch, result in columns.items()}
+        network: {
+            f"epoch {epoch}": result
+            for epoch, result in columns.items()
+            if changes["shown"] is None or epoch in changes["shown"]
+        }
         for network, columns in rows.items()
     }
     return ppp.plot_grid(labelled, title=title, thinned=name == "paper", draws=1)
