@@ -129,6 +129,7 @@ def density(
     extent: float | None = None,
     sigma: float | None = None,
     outside: int = 0,
+    device: str | None = None,
 ) -> Density:
     """Sum a Gaussian at every hit of an integer grid.
 
@@ -144,6 +145,8 @@ def density(
         What :func:`window` says for this grid, where left out.
     outside : int
         Hits beyond the grid, which the default extent takes into account.
+    device : str, optional
+        Multiply on this torch device, in float64 ("cuda"); on the CPU by default.
 
     Returns
     -------
@@ -188,9 +191,19 @@ def density(
             f"got {sigma:.4g}: widen it, or scan again with a finer grid"
         )
     near, kernel = _gaussians(half_width, grid.shape[0], extent, sigma, size)
-    image = kernel @ grid[near, near].T.astype(np.float64) @ kernel.T
+    image = _spread(kernel, grid[near, near].T.astype(np.float64), device)
     total = int(grid.sum(dtype=np.int64))
     return Density(image, float(extent), float(sigma), total, error_bound(sigma, width))
+
+
+def _spread(kernel: np.ndarray, hits: np.ndarray, device: str | None) -> np.ndarray:
+    """Return kernel @ hits @ kernel', (size, size)."""
+    if device is None:
+        return kernel @ hits @ kernel.T
+    import torch
+
+    across = torch.tensor(kernel, device=device)
+    return (across @ torch.tensor(hits, device=device) @ across.T).cpu().numpy()
 
 
 def _gaussians(

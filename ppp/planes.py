@@ -156,16 +156,16 @@ class Planes:
         largest, found = np.zeros(m), []
         step = max(1, SURVEYED // m)
         for start in range(0, m, step):
-            g = self.frame.gram_rows(start, start + step, start)
-            size = np.abs(g)
-            parallel = 1 - g * g < DEGENERATE
-            size[parallel] = 0.0
-            stop = start + len(g)
+            size = np.abs(self.frame.gram_rows(start, start + step, start))
+            np.fill_diagonal(size, 0.0)
+            stop = start + len(size)
+            if size.max() > 0.999:  # most frames have no parallel vectors to look for
+                i, j = np.nonzero(1 - size * size < DEGENERATE)
+                found.append(np.stack([i, j], axis=1)[i < j] + start)
+                size[i, j] = 0.0
             largest[start:stop] = np.maximum(largest[start:stop], size.max(axis=1))
             largest[start:] = np.maximum(largest[start:], size.max(axis=0))
-            i, j = np.nonzero(parallel)
-            found.append(np.stack([i, j], axis=1)[i < j] + start)
-        return largest, np.concatenate(found).astype(np.int64)
+        return largest, np.concatenate([np.empty((0, 2)), *found]).astype(np.int64)
 
     @property
     def _of_origin(self) -> Planes:

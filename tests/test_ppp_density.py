@@ -109,6 +109,17 @@ def test_first_vector_points_right_and_second_up():
     assert 25 <= row < 30
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_device_draws_the_same_image(device):
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("torch finds no cuda device here")
+    grid, _ = binned(clouds(8, 400)["beam"], 4.0, 64)
+    one, other = (density(grid, 4.0, size=40, extent=2.0, device=each) for each in (None, device))
+    np.testing.assert_allclose(one.image, other.image, rtol=1e-12, atol=1e-12 * one.image.max())
+
+
 def test_transposing_the_grid_transposes_the_image():
     grid, _ = binned(clouds(3, 500)["beam"], 4.0, 64)
     one = density(grid, 4.0, size=40, extent=2.0, sigma=0.2).image
