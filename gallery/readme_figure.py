@@ -5,8 +5,8 @@ Train first (ten minutes on one quiet core)::
     ppp-train --data fashion-mnist --activation tanh isotropic-tanh --width 18 --blocks 0 \\
         --epochs 30 --repeats 2 --out runs
 
-then ``python gallery/readme_figure.py runs`` draws ``docs/images/fashion.png`` and writes the
-numbers to ``docs/fashion.md``.
+then ``python gallery/readme_figure.py runs`` draws ``docs/images/fashion.png`` and prints the
+second table of ``docs/fashion.md``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def markdown(table: Table) -> str:
 
 
 def main() -> None:
-    """Analyse, draw, write."""
+    """Analyse, draw, print."""
     parser = argparse.ArgumentParser(description="Draw the README's figure from trained runs.")
     parser.add_argument("runs", type=Path)
     parser.add_argument("--docs", type=Path, default=Path("docs"))
@@ -79,17 +79,7 @@ def main() -> None:
     )
     (asked.docs / "images").mkdir(parents=True, exist_ok=True)
     ppp.plot_grid(rows, draws=1, title=title).savefig(asked.docs / "images/fashion.png", dpi=110)
-    text = (
-        "# Fashion-MNIST, tanh beside isotropic tanh\n\n"
-        f"{title}: batch 24, SGD with momentum .9, rate .08, float64, 30 epochs; two networks "
-        "each, initial weights and batch order paired across activations. ε = .75, combination, "
-        f"neurons' axes; isotropy expects {first.expected:,.0f} kept. p from {REPEATS} random "
-        "frames on 10 000 of the rows, two-sided; *combined* is the smallest of log Q, B4, B8 and "
-        "κ, ranked jointly.\n\n"
-        f"{markdown(table_of(rows))}\n"
-    )
-    (asked.docs / "fashion.md").write_text(text)
-    print(text)
+    print(markdown(table_of(rows)))
 
 
 if __name__ == "__main__":

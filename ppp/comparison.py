@@ -127,7 +127,7 @@ class Comparison:
             p, note = self.consistency_p[name], self.consistency_note[name]
             said = "undefined, because fewer than two have hits that differ by sector"
             if alike is not None:
-                said = f"{alike:.2f} ({note or f'p = {p:.2g} against rotation'})"
+                said = f"{round(alike, 2) + 0.0:.2f} ({note or f'p = {p:.2g} against rotation'})"
             lines.append(f"Beams of {name} correlate between networks: {said}.")
         return "\n".join([*lines, "", str(self.table())])
 

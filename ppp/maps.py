@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppp.density import Window, window
-from ppp.views import densities, how_to_draw, null_views, view
+from ppp.views import densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -119,7 +119,7 @@ def null_map(result: PPPResult, size: int = 192, extent: float | None = None) ->
 
 def _folded(drawn: list[Array], result: PPPResult) -> list[Array]:
     """Return each image of the rotation null with its equally likely mirror images."""
-    if result.plan is None or result.plan.kind != "rotation":
+    if null_kind(result) != "rotation":
         return drawn
     opposite = [image[::-1, ::-1] for image in drawn]
     images = [*drawn, *opposite]

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from ppp.density import window
 from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
 from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
-from ppp.views import View, densities, how_to_draw, null_views, view
+from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ppp.result import PPPResult
+
+
+#: Said under a figure whose hits are thinned.
+THINNED = "drawn: a random N^0.9 of each panel's N hits"
 
 
 def plot_density(
@@ -82,8 +86,9 @@ def plot_density(
     full(ax, one)
     heading = "Density of kept samples" if title is None else title
     ax.set_title(heading, loc="left", fontsize=12, color=INK, pad=34)
+    said = f"{setting([one])}\n{tallied(one, image.extent)}"
     ax.annotate(
-        f"{setting([one])}\n{tallied(one, image.extent)}",
+        f"{said};  {THINNED}" if thinned else said,
         (0, 1),
         (0, 6),
         xycoords="axes fraction",
@@ -168,7 +173,9 @@ def plot_grid(
         last = next((result for result in reversed(list(row.values())) if result.drawn), None)
         if last is not None and draws:
             seen[name] |= _nulls(last, draws)
-            notes = [f"{_kind(last)}: null draws for the last observed column"]
+            notes = [f"{null_kind(last)}: null draws for the last observed column"]
+    if thinned:
+        notes = [*notes, THINNED]
     return matrix(seen, size, scale, title or "Density of kept samples", panel, notes)
 
 
@@ -263,12 +270,8 @@ def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure
 
 def _nulls(result: PPPResult, draws: int) -> dict[Any, View]:
     """Return the first null draws of a result, by their titles."""
-    kind = _kind(result)
+    kind = null_kind(result)
     return {f"{kind} {k + 1}": one for k, one in enumerate(null_views(result)[:draws])}
-
-
-def _kind(result: PPPResult) -> str:
-    return "null" if result.plan is None else result.plan.kind
 
 
 def _seen(result: PPPResult, thinned: bool) -> View:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[Any, View]
+#: Panels narrower than this many inches have their counts in two lines.
+NARROW = 1.35
 #: What the colour scales are called under a figure.
 SCALE_WORDS = {
     "row": "colours: 0 … mean + 5 std of each row",
@@ -63,7 +65,10 @@ def matrix(
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     shown = shade(rows, size, scale)
     figure = plt.figure(
-        figsize=(panel * len(columns) + 1.4, (panel + 0.26) * len(rows) + 1.15),
+        figsize=(
+            panel * len(columns) + 1.4,
+            (panel + (0.26 if panel >= NARROW else 0.4)) * len(rows) + 1.15,
+        ),
         layout="compressed",
     )
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
@@ -72,7 +77,7 @@ def matrix(
         panels = [(ax, column) for ax, column in zip(line, columns, strict=True)]
         for ax, column in panels:
             if column in row:
-                artist = small(ax, row[column], images[column], top)
+                artist = small(ax, row[column], images[column], top, narrow=panel < NARROW)
             else:
                 blank(ax)
         extent = next(iter(images.values())).extent
@@ -99,12 +104,13 @@ def wrapped(name: str, panel: float) -> str:
     return "".join(f"{line}\n" for part in lines for line in part)
 
 
-def small(ax: Axes, one: View, image: Density, top: float) -> Any:
-    """Draw one panel with its counts below it; return the image artist."""
+def small(ax: Axes, one: View, image: Density, top: float, narrow: bool = False) -> Any:
+    """Draw one panel with its counts below it, in two lines if narrow; return the image artist."""
     artist = draw(ax, one, image, top, brief=True)
     ax.set(xticks=[], yticks=[])
     unseen = one.beyond(image.extent)
-    beyond = f",  {short(unseen)} out" if unseen else ""
+    between = "\n" if narrow else ",  "
+    beyond = f"{between}{short(unseen)} out" if unseen else ""
     ax.set_xlabel(f"{short(one.hits)} / {short(one.expected)}{beyond}")
     ax.xaxis.label.set(fontsize=8, color=FAINT)
     ax.xaxis.labelpad = 2

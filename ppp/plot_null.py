@@ -9,7 +9,7 @@ import numpy as np
 from ppp.maps import NullMap, null_map
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import COLOURS, FAINT, INK, SPREAD, decimal, directions, setting
-from ppp.views import view
+from ppp.views import null_kind, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def plot_against_null(
     import matplotlib.pyplot as plt
 
     found, one = null_map(result, size), view(result)
-    kind = "null" if result.plan is None else result.plan.kind
+    kind = null_kind(result)
     figure = plt.figure(figsize=(4 * panel + 3.0, panel + 1.5), layout="compressed")
     axes = figure.subplots(1, 4)
     pair = np.stack([found.observed, found.mean])

@@ -87,6 +87,13 @@ def null_views(result: PPPResult) -> list[View]:
     return views
 
 
+def null_kind(result: PPPResult) -> str:
+    """Return the name of a result's null, also where it was loaded; "null" where it has none."""
+    if result.plan is not None:
+        return result.plan.kind
+    return "null" if result.nulls is None else result.nulls.kind
+
+
 def how_to_draw(result: PPPResult) -> str:
     """Say how a result comes by full draws of its null."""
     if result.plan is None:

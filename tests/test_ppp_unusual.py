@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ppp
+from ppp.maps import null_map
 from ppp.pictures import with_draws
 
 
@@ -170,3 +171,12 @@ def test_planes_are_tested_though_no_draw_has_a_hit():
     table = ppp.plane_statistics(project(np.eye(60), null_repeats=39))
     assert set(table["kept"]) == {2}
     assert set(table["p"]) == {2 / 40}
+
+
+def test_a_loaded_result_names_and_folds_its_null_as_before(tmp_path):
+    result = project(normal(300))
+    result.save(tmp_path / "r.h5")
+    loaded = ppp.PPPResult.load(tmp_path / "r.h5")
+    titles = [ax.get_title() for ax in ppp.plot_with_null(loaded).axes[1:3]]
+    assert titles == ["rotation 1", "rotation 2"]
+    assert null_map(loaded, size=32).images == null_map(result, size=32).images == 8
