@@ -53,7 +53,8 @@ $(VENV)/.docs: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	@touch $@
 
-# PRESET=quick draws the gallery from small networks; trained networks stay in build/gallery-runs.
+# The gallery's quick preset; its trained networks stay in build/gallery-runs. A script runs again
+# when its own text changes: remove docs/gallery to draw all anew after a change to what they share.
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/docs
 
