@@ -29,7 +29,7 @@ from isotropic import adapt
 
 PRESETS = {
     "quick": {"epochs": 24, "boundaries": (6, 12, 18), "hidden": (40, 200), "repeats": 1},
-    "fashion": {"epochs": 60, "boundaries": (15, 30, 45), "hidden": (100, 480), "repeats": 8},
+    "fashion": {"epochs": 60, "boundaries": (15, 30, 45), "hidden": (100, 480), "repeats": 4},
     "paper": {"epochs": 600, "boundaries": (150, 300, 450), "hidden": (500, 2500), "repeats": 25},
 }
 ACTIVE = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 1, 0))
