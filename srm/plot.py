@@ -79,8 +79,8 @@ def plot_curve(
     if polar:
         ax.yaxis.labelpad = 28
     # below the axes: a curve may reach any corner
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11), "ncols": 3}
-    ax.legend(frameon=False, fontsize="small", **below)
+    place = (0.5, -0.11)
+    ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=place, ncols=3)
     lines = [title] if title else []
     ax.set_title("\n".join([*lines, _setting(result)]), fontsize="medium")
     return ax
