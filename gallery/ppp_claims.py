@@ -268,19 +268,21 @@ def trend(
     says: str, groups: Groups, statistic: str, order: Callable[[str], float], by: str
 ) -> Claim:
     """Relate a statistic of trained networks to a number that their groups have, by rank."""
-    x, y, z = [], [], []
+    x, y = [], []
     for name, members in groups.items():
         for columns in members:
             found = _last(columns).statistics[statistic]
             if found.value is not None:
                 x.append(order(name))
                 y.append(found.value)
-                z.append(found.z)
+    undefined = sum(map(len, groups.values())) - len(x)
     rho = scipy.stats.spearmanr(x, y)
     means = {v: np.mean([b for a, b in zip(x, y, strict=True) if a == v]) for v in sorted(set(x))}
     return Claim(
         says,
-        f"mean {statistic} by {by}: " + ", ".join(f"{k:g}: {v:.2f}" for k, v in means.items()),
+        f"mean {statistic} by {by}: "
+        + ", ".join(f"{k:g}: {v:.2f}" for k, v in means.items())
+        + (f"; undefined in {undefined} networks without hits, left out" if undefined else ""),
         f"rank correlation over {len(x)} networks {rho.statistic:+.2f}, p {rho.pvalue:.2g}",
         ("yes, rising" if rho.statistic > 0 else "yes, falling") if rho.pvalue <= LEVEL else "no",
     )
