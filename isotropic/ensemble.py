@@ -117,9 +117,10 @@ def train_ensemble(
             for a, form in enumerate(activations)
             for seed, row in enumerate(networks, start=protocol.seed)
         ]
-        contexts = [
-            recorder_for(run, data, protocol, overwrite=overwrite or resuming) for run in runs
-        ]
+        # Killed before its first checkpoint, a training leaves parts of stores, nothing more.
+        fresh = path is not None and not any(run.path and run.path.exists() for run in runs)
+        replace = overwrite or resuming or fresh
+        contexts = [recorder_for(run, data, protocol, overwrite=replace) for run in runs]
         ensemble = _Ensemble(
             protocol,
             networks,

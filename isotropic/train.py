@@ -166,7 +166,9 @@ def train_autoencoder(
     resuming = path is not None and path.exists() and not overwrite
     if resuming and path is not None:
         saved = Checkpoint.load(path, saved.fingerprint)
-    replace = overwrite or resuming
+    # Killed before its first checkpoint, a training leaves a part of a store, nothing more.
+    fresh = path is not None and run.path is not None and not run.path.exists()
+    replace = overwrite or resuming or fresh
     with one_thread(), recorder_for(run, data, protocol, overwrite=replace) as recorder:
         task = Task.of(data, test, protocol.standardise)
         _Lone(run, task, protocol, generator, recorder, saved, path).train(progress)

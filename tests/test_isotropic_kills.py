@@ -122,6 +122,19 @@ def test_a_killed_training_ends_as_if_it_had_never_stopped(tmp_path, kind):
     assert_equal(whole, stopped)
 
 
+@pytest.mark.parametrize("kind", ["alone", "ensemble"])
+def test_what_a_kill_before_the_first_checkpoint_left_is_no_hindrance(tmp_path, kind):
+    name = "isotropic-tanh-3.h5" if kind == "alone" else "tanh-3.h5"
+    recorder = hooks.Recorder(tmp_path / name)
+    with pytest.raises(RuntimeError, match="killed"), recorder:
+        raise RuntimeError("killed")
+    part = tmp_path / f"{name}.partial"
+    part.mkdir(exist_ok=True)
+    (part / "p0000-left.h5").write_bytes(b"cut off")
+    train(kind, tmp_path, 1)
+    assert len(rows_of(tmp_path / name)) == 2
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [0, 1])
