@@ -14,7 +14,6 @@ from timing import one_pass, table, wall
 import srm
 from ppp.density import density
 
-
 #: Half-widths of the density's grid and image.
 HALF, EXTENT = 8.0, 4.0
 

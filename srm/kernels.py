@@ -100,7 +100,9 @@ def sweep_rows(
             ci = np.float64(c[r, i])
             if ci * ci < bounds[i] * kept - slack:
                 continue
-            number = partners(i, x[r], c[r], kept, vectors, gram, orthonormal, order, count, found)
+            number = partners(
+                i, x[r], c[r], kept, vectors, gram, orthonormal, bounds, order, count, found
+            )
             for h in range(number):
                 j = int(found[h, 0])
                 low, high = min(i, j), max(i, j)

@@ -24,7 +24,7 @@ from ppp.kernels.rows import (
 from ppp.kernels.saturated import grid_bin
 from ppp.kernels.searching import measure
 from ppp.kernels.turning import turn_quickly
-from ppp.planes import DEGENERATE, NEARLY_PARALLEL
+from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 
 __all__ = ["EXTREME", "NONFINITE", "VALID", "ZERO", "Bound"]
 
@@ -147,7 +147,21 @@ def cosine(gram, vectors, i, j):
 
 
 @_jit
-def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found):
+def partner_floor(most, own, threshold):
+    """Return the least |c_j| that hits with a leader, whatever the angle between the vectors.
+
+    `most` is the largest |cosine| of the leader with another vector, `own` its coordinate: the
+    in-plane norm² is c_i² + (c_j − g c_i)²/(1 − g²), which is largest for |g| = most.
+    """
+    missing = threshold * (1 - MARGIN) - own * own
+    if missing <= 0.0:
+        return 0.0
+    floor = math.sqrt((1.0 - most * most) * missing) * (1.0 - 1e-9) - (most + MARGIN) * abs(own)
+    return max(0.0, floor)
+
+
+@_jit
+def partners(i, x, c, threshold, vectors, gram, orthonormal, bounds, order, count, found):
     """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
 
     Each pair is taken once, from its larger |c| (on a tie, from the smaller index); w always has
@@ -156,11 +170,14 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, order, count, found
     hits = 0
     ci = np.float64(c[i])
     qi = ci * ci
+    # most pairs are turned away before their cosine is read, or made
+    most = 0.0 if orthonormal else 1.0 - 2.0 * bounds[i] / LEADERS
+    floor = partner_floor(most, ci, threshold)
     for k in range(count):
         j = order[k]
         cj = np.float64(c[j])
         qj = cj * cj
-        if j == i or qj > qi or (qj == qi and j < i):
+        if j == i or abs(cj) < floor or qj > qi or (qj == qi and j < i):
             continue
         if i < j:
             w1, w2 = ci, cj
@@ -269,8 +286,9 @@ def count_rows(
             if ci * ci < bounds[i] * lowest_kept - slack:
                 continue
             number = partners(
-                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, order, count, found
-            )
+                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, bounds, order, count,
+                found,
+            )  # fmt: skip
             hits += number
             for h in range(number):
                 j = int(found[h, 0])
@@ -350,8 +368,9 @@ def list_rows(
             if ci * ci < bounds[i] * lowest_kept - slack:
                 continue
             number = partners(
-                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, order, count, found
-            )
+                i, x[r], c[r], lowest_kept, vectors, gram, orthonormal, bounds, order, count,
+                found,
+            )  # fmt: skip
             if row.shape[0]:
                 for h in range(number):
                     j = int(found[h, 0])

@@ -44,7 +44,9 @@ def count_radii(
             ci = np.float64(c[r, i])
             if ci * ci < bounds[i] * kept - slack:
                 continue
-            number = partners(i, x[r], c[r], kept, vectors, gram, orthonormal, order, count, found)
+            number = partners(
+                i, x[r], c[r], kept, vectors, gram, orthonormal, bounds, order, count, found
+            )
             for h in range(number):
                 w1, w2 = found[h, 1], found[h, 2]
                 share = math.sqrt((w1 * w1 + w2 * w2) / norm2[r])
