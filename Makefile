@@ -77,4 +77,4 @@ wheel: $(READY)
 	$(BIN)/python benchmarks/wheel.py
 
 clean:
-	rm -rf $(VENV) $(MODELS) build dist demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(MODELS) build dist demo docs/gallery .pytest_cache .mypy_cache .ruff_cache

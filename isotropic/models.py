@@ -82,8 +82,9 @@ class Autoencoder(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Reconstruct ``x (B, ...)``, flattened on the way and given back in its shape."""
-        flat = x.flatten(1)
+        """Reconstruct ``x (B, ...)`` in its shape, in the precision of the weights."""
+        # rows of any precision are taken: weights are float64 by default, data mostly are not
+        flat = x.flatten(1).to(self.encoder.weight.dtype)
         if flat.shape[1] != self.features:
             raise ValueError(f"inputs must have {self.features} numbers each, got {flat.shape[1]}")
         latent = self.encoder(flat)

@@ -89,3 +89,12 @@ def test_sizes_must_be_whole_numbers(settings, message):
 def test_inputs_of_another_size_are_refused():
     with pytest.raises(ValueError, match="inputs must have 64 numbers each, got 5"):
         isotropic.Autoencoder(64)(torch.zeros(2, 5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("given", [torch.float16, torch.float32, torch.float64])
+def test_an_autoencoder_takes_rows_of_any_precision(given):
+    model = isotropic.Autoencoder(12, width=4)
+    x = torch.rand(5, 3, 4, generator=torch.Generator().manual_seed(0)).to(given)
+    out = model(x)
+    assert (out.dtype, out.shape) == (torch.float64, x.shape)
+    torch.testing.assert_close(out, model(x.double()), rtol=0, atol=0)
