@@ -174,10 +174,10 @@ def _evidence(kind: str, statistics: Mapping[str, Statistic]) -> str:
         if s.value is None:
             continue
         interval = (
-            "" if s.interval is None else f" [{plain(s.interval[0])}, {plain(s.interval[1])}]"
+            "" if s.interval is None else f" [{plain(s.interval[0], 3)}, {plain(s.interval[1], 3)}]"
         )
-        null = "" if s.null_mean is None else f" (rotated: {plain(s.null_mean)})"
-        parts.append(f"{LABELS[name]} = {plain(s.value)}{interval}{null}")
+        null = "" if s.null_mean is None else f" (rotated: {plain(s.null_mean, 3)})"
+        parts.append(f"{LABELS[name]} = {plain(s.value, 3)}{interval}{null}")
     n_eff = statistics[shown[0]].n_eff
     if n_eff is not None:
         few = ", few" if n_eff < FEW else ""
