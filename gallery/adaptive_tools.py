@@ -1,28 +1,23 @@
-"""What the scripts on adaptive topologies share: data as tensors, one training loop, presets.
+"""What the scripts on adaptive topologies share: data as tensors, one training loop, kept runs.
 
-Presets, by ``--preset NAME`` or the variable PRESET: ``quick`` takes seconds on scikit-learn's
-digits; ``fashion`` is Fashion-MNIST at a size that an evening on two cores allows; ``paper`` has
-the paper's settings. ``--data NAME`` or the variable DATA puts other data in their place,
-``--repeats N`` or REPEATS another number of networks.
+Presets: ``quick`` takes seconds on scikit-learn's digits; ``fashion`` is Fashion-MNIST at a size
+that an evening on two cores allows; ``paper`` has the paper's settings.
 
 Runs are kept in the folder named by the variable RUNS (default ``gallery/runs``) as they end: an
 interrupted script goes on where it stopped. With the variable MINUTES it stops by itself before the
-first run that begins later than that. With the variable FIGURES, figures are written to that folder
-as PNG.
+first run that begins later than that.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -44,25 +39,6 @@ class Split:
     @property
     def classes(self) -> int:
         return int(self.targets.max()) + 1
-
-
-def choose(presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return the chosen preset's name and settings, with data and repeats changed where asked."""
-    name = _asked("preset") or "quick"
-    if name not in presets:
-        raise SystemExit(f"preset must be one of {', '.join(presets)}, got {name!r}")
-    data, repeats = _asked("data"), _asked("repeats")
-    changes: dict[str, Any] = {"data": data} if data else {}
-    if repeats:
-        changes["repeats"] = int(repeats)
-    return name, presets[name] | changes
-
-
-def _asked(option: str) -> str | None:
-    flag = f"--{option}"
-    if flag in sys.argv[:-1]:
-        return sys.argv[sys.argv.index(flag) + 1]
-    return os.environ.get(option.upper())
 
 
 class Runs:
@@ -112,17 +88,6 @@ class Runs:
     def __str__(self) -> str:
         seconds = sum(run["seconds"] for run in self.done.values())
         return f"{len(self.done)} runs, {seconds:.0f} s of processor time"
-
-
-def show(name: str) -> None:
-    """Show the open figures; write them to the folder named by FIGURES, if there is one."""
-    folder = os.environ.get("FIGURES")
-    for number in plt.get_fignums() if folder else ():
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        plt.figure(number).savefig(Path(folder) / f"adaptive-{name}.png", dpi=80)
-    plt.show()
-    if folder:  # a gallery that is being built takes the open figures for itself
-        plt.close("all")
 
 
 def load(name: str, limit: int | None = None) -> Split:

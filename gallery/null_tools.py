@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 import ppp
 from ppp.controls import prepare
 from ppp.table import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Settings of the paper, and few draws of few samples for a first look.
 PRESETS = {
@@ -45,13 +38,6 @@ def independent(kind: str, samples: int, rows: int, columns: int) -> Draws:
                 data, frame=ppp.Frame.haar(NEURONS, seed), epsilon=EPSILON, null=None
             )
     return draws
-
-
-def write(figure: Figure, name: str, preset: str) -> None:
-    """Write a figure to the folder named by the variable FIGURES, if there is one."""
-    if folder := os.environ.get("FIGURES"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        figure.savefig(Path(folder) / f"{name}-{preset}.png", dpi=80)
 
 
 def spread(draws: Draws) -> Table:

@@ -14,7 +14,8 @@ order. The paper warns that one instance says little of either form.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, accuracy, choose, load, mean_std, show, spread, train
+from adaptive_tools import Runs, accuracy, load, mean_std, spread, train
+from presets import choose, show
 
 import isotropic
 
@@ -98,7 +99,7 @@ for ax, name in zip(np.atleast_1d(axes), names, strict=True):
     ax.set(title=name, xlabel="hidden layers", ylabel="test accuracy, per cent")
     ax.set_xticks(settings["hidden"])
     ax.legend(fontsize=7)
-show("activations")
+show("adaptive-activations", preset)
 
 # %%
 # What the paper claims, and what is seen

@@ -14,7 +14,8 @@ import copy
 
 import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import accuracy, load, show, train
+from adaptive_tools import accuracy, load, train
+from presets import show
 
 import isotropic
 from isotropic import adapt
@@ -56,7 +57,7 @@ for row, (name, version) in zip(axes, versions.items(), strict=True):
         if index == 0:
             ax.set_ylabel(name)
         ax.set_title(f"layer {index}", fontsize=9)
-show("diagonalisation")
+show("adaptive-diagonalisation", "quick")
 
 # %%
 # What the paper claims, and what is seen

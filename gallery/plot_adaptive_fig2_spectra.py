@@ -13,7 +13,8 @@ elementwise tanh. Orthogonal initialisation starts every singular value at 1.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, accuracy, choose, load, show, spread, train
+from adaptive_tools import Runs, accuracy, load, spread, train
+from presets import choose, show
 
 import isotropic
 from isotropic import adapt
@@ -104,7 +105,7 @@ for row, (what, activation) in enumerate(rows):
         if index == 0:
             ax.set_ylabel(what)
 fig.suptitle(f"{split.name}, networks pooled: {settings['repeats']}; dotted: the threshold .95")
-show("spectra")
+show("adaptive-spectra", preset)
 
 # %%
 # Ridges: the isotropic singular values again, one curve an epoch, training downwards
@@ -121,7 +122,7 @@ for index, ax in enumerate(axes):
     ticks = np.arange(0, layer.shape[1], 10)
     ax.set_yticks(-ticks, ticks)
     ax.set(title=f"layer {index}", xlabel="singular value", ylabel="epoch", xscale="log")
-show("ridges")
+show("adaptive-ridges", preset)
 
 # %%
 # What the paper claims, and what is seen

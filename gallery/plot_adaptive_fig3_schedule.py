@@ -21,7 +21,8 @@ experiment is run with both counts, from the same initialisation, with a static 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, Split, batches, choose, load, optimiser, show, spread
+from adaptive_tools import Runs, Split, batches, load, optimiser, spread
+from presets import choose, show
 from torch.nn import functional
 
 import isotropic
@@ -202,7 +203,7 @@ for ax in axes[:, 0]:
     ax.set_ylabel("width")
 handles = [plt.Line2D([], [], color=c) for c in ("C3", "C0")]
 axes[0, 2].legend(handles, ["starts as wide as its input", "starts narrower"], fontsize=8)
-show("schedule")
+show("adaptive-schedule", preset)
 
 # %%
 # What the paper claims, and what is seen

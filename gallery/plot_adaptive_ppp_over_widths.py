@@ -18,7 +18,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import accuracy, choose, load, optimiser, show, train
+from adaptive_tools import accuracy, load, optimiser, train
+from presets import choose, show
 
 import hooks
 import isotropic
@@ -104,7 +105,7 @@ for key, about in store.snapshots.items():
 # The picture: training rightwards, widths in the titles, a random basis last
 # ---------------------------------------------------------------------------
 ppp.plot_grid({"isotropic-tanh, adapting": columns}, draws=1)
-show("planes")
+show("adaptive-planes", preset)
 
 # %%
 # The sweep of every snapshot, over what isotropy expects at its own width and epsilon
@@ -117,7 +118,7 @@ ax.set(yscale="log", ylabel="seen / expected under isotropy")
 ax.set(xlabel="degrees from the stronger neuron's axis (0) towards the weaker one's (90)")
 ax.set_xticks(np.arange(0, 361, 45))
 ax.legend(fontsize=7)
-show("sweeps")
+show("adaptive-sweeps", preset)
 
 # %%
 # What is seen

@@ -19,7 +19,8 @@ import copy
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, accuracy, choose, load, show, spread, train
+from adaptive_tools import Runs, accuracy, load, spread, train
+from presets import choose, show
 
 import isotropic
 from isotropic import adapt
@@ -149,7 +150,7 @@ axes[0].set_title("width changed by (float32; the lines lie on each other)", fon
 axes[1].set_title("what is left as singular values vanish (float64)", fontsize=10)
 axes[1].set_xticks(range(len(factors)), factors)
 axes[0].legend(fontsize=7)
-show("invariance")
+show("adaptive-invariance", preset)
 
 # %%
 # What the paper claims, and what is seen

@@ -13,7 +13,8 @@ started?
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, accuracy, choose, load, optimiser, show, spread, train
+from adaptive_tools import Runs, accuracy, load, optimiser, spread, train
+from presets import choose, show
 
 import isotropic
 from isotropic import adapt
@@ -100,7 +101,7 @@ ax.set(xscale="log", xlabel="starting width", ylabel="test accuracy, per cent")
 ax.set_xticks(settings["widths"], settings["widths"])
 ax.minorticks_off()
 ax.legend(fontsize=8)
-show("abundance")
+show("adaptive-abundance", preset)
 
 # %%
 # What the paper claims, and what is seen

@@ -14,7 +14,8 @@ import time
 
 import matplotlib.pyplot as plt
 import torch
-from adaptive_tools import accuracy, choose, load, optimiser, show, train
+from adaptive_tools import accuracy, load, optimiser, train
+from presets import choose, show
 from torch import nn
 
 import isotropic
@@ -81,7 +82,7 @@ fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
 image = ax.imshow(shown[:80].T, aspect="auto", cmap="RdBu_r", vmin=-4, vmax=4)
 ax.set(xlabel="test image", ylabel="component")
 fig.colorbar(image, label="value, in deviations")
-show("components")
+show("adaptive-components", preset)
 
 # %%
 # What the paper claims, and what is seen

@@ -16,7 +16,8 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from adaptive_tools import Runs, accuracy, choose, load, show, train
+from adaptive_tools import Runs, accuracy, load, train
+from presets import choose, show
 
 import isotropic
 from isotropic import adapt
@@ -119,7 +120,7 @@ ax.plot(depths, kept, "k:", label="width 1000, triangular in even depth")
 ax.axhline(0.5, color="0.7")
 ax.set(xlabel="affine layers", ylabel="share of parameters kept")
 ax.legend()
-show("sparsity")
+show("adaptive-sparsity", preset)
 
 # %%
 # Joint optimisation: a smaller norm, not fewer parameters

@@ -14,7 +14,8 @@ import copy
 import time
 
 import torch
-from adaptive_tools import choose, load, optimiser, train
+from adaptive_tools import load, optimiser, train
+from presets import choose
 
 import isotropic
 from isotropic import adapt

@@ -19,7 +19,7 @@ import scipy.stats
 import torch
 from adaptive_tools import load, mean_std
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 from torch import nn
 
 import isotropic
@@ -111,5 +111,5 @@ ax.set_title(
     f"{settings['epochs']} epochs, means of {settings['repeats']}",
     fontsize=10,
 )
-plt.show()
+show("affine_divergence", preset)
 keep("affine_divergence", preset, {"numbers": numbers, "claims": dicts([claim])})

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 
 import isotropic
 
@@ -40,7 +40,7 @@ for row, (name, paths) in zip(axes, shapes.items(), strict=True):
         ax.set_aspect("equal")
         ax.set_title(f"{name}, {form}", fontsize=9)
 fig.suptitle("Shapes through an elementwise and an isotropic tanh (draft, figure 1)")
-plt.show()
+show("draft_deflection_1", preset)
 
 # %%
 # Deflection along rays, and over all directions
@@ -63,7 +63,7 @@ for ax, (form, f) in zip(axes[1:], FORMS.items(), strict=True):
 axes[1].set_ylabel("length α")
 fig.colorbar(image, ax=axes[1:], label="deflection, degrees")
 fig.suptitle("Deflection θ(α; x̂, f) (draft, Eqn 5)")
-plt.show()
+show("draft_deflection_2", preset)
 
 # %%
 # The numbers

@@ -12,9 +12,8 @@ fewer independent samples than the rest (appendix A.1).
 # Settings
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
-import matplotlib.pyplot as plt
-from null_tools import PRESETS, independent, spread, write
-from presets import choose, keep
+from null_tools import PRESETS, independent, spread
+from presets import choose, keep, show
 
 import ppp
 
@@ -25,9 +24,8 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("gaussian", **settings)
-figure = ppp.plot_grid(draws, title="Standard normal samples, a random frame each", thinned=thinned)
-write(figure, "fig04", preset)
-plt.show()
+ppp.plot_grid(draws, title="Standard normal samples, a random frame each", thinned=thinned)
+show("fig04", preset)
 
 # %%
 # What chance alone gives, in numbers

@@ -12,9 +12,8 @@ which shows as dense patches away from the axes or as nothing at all: false anti
 # Settings
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
-import matplotlib.pyplot as plt
-from null_tools import PRESETS, independent, spread, write
-from presets import choose, keep
+from null_tools import PRESETS, independent, spread
+from presets import choose, keep, show
 
 import ppp
 
@@ -25,11 +24,8 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("uniform-embedded", **settings)
-figure = ppp.plot_grid(
-    draws, title="Uniform samples of the unit cube through a random map", thinned=thinned
-)
-write(figure, "fig05", preset)
-plt.show()
+ppp.plot_grid(draws, title="Uniform samples of the unit cube through a random map", thinned=thinned)
+show("fig05", preset)
 
 # %%
 # What chance alone gives, in numbers

@@ -10,9 +10,8 @@ image of the cube's centre is gone, and with it most of the false anti-alignment
 # Settings
 # --------
 # ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
-import matplotlib.pyplot as plt
-from null_tools import PRESETS, independent, spread, write
-from presets import choose, keep
+from null_tools import PRESETS, independent, spread
+from presets import choose, keep, show
 
 import ppp
 
@@ -23,11 +22,8 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("uniform-standardised", **settings)
-figure = ppp.plot_grid(
-    draws, title="Standardised uniform samples through a random map", thinned=thinned
-)
-write(figure, "fig06", preset)
-plt.show()
+ppp.plot_grid(draws, title="Standardised uniform samples through a random map", thinned=thinned)
+show("fig06", preset)
 
 # %%
 # What chance alone gives, in numbers

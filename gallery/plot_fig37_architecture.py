@@ -14,7 +14,7 @@ network that is built here, with every size and number of parameters taken from 
 import matplotlib.pyplot as plt
 import torch
 from ppp_runs import Setting, preset
-from presets import keep
+from presets import keep, show
 
 import isotropic
 from isotropic.data import load
@@ -71,7 +71,7 @@ ax.set_title(
     f"n = {setting.width}, L = {setting.blocks}; numbers of parameters below the widths",
     fontsize=10,
 )
-plt.show()
+show("fig37", name)
 
 # %%
 # The numbers

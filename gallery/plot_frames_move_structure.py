@@ -12,10 +12,9 @@ the functional form makes the structure, it shows in the network's own frame.
 # %%
 # Frames
 # ------
-import matplotlib.pyplot as plt
 import torch
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 
 import ppp
 from isotropic import Autoencoder, Protocol, Tanh, train_autoencoder
@@ -83,7 +82,7 @@ ppp.plot_grid(
     title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset},\n"
     f"{settings['epochs']} epochs, latent layer 0",
 )
-plt.show()
+show("frames_move_structure", preset)
 
 # %%
 # Does it move?

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.stats
 import torch
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 
 import ppp
 from isotropic import Mixture, Protocol, train_ensemble
@@ -60,7 +60,7 @@ ax.set(
     title=f"{settings['data']} standardised, n = 18, L = 0, latent layer 0, preset {preset}:\n"
     f"{settings['epochs']} epochs, {settings['repeats']} networks a weight",
 )
-plt.show()
+show("mixture_dose", preset)
 
 # %%
 # Does the response follow the dose?

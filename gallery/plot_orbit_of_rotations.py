@@ -16,7 +16,7 @@ import numpy as np
 import scipy.linalg
 import torch
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 
 import ppp
 from isotropic import Protocol, train_autoencoder
@@ -85,7 +85,7 @@ ax.set(
     f"{settings['epochs']} epochs, {settings['orbits']} orbits",
 )
 ax.legend()
-plt.show()
+show("orbit_of_rotations", preset)
 
 # %%
 # Flat, and not flat

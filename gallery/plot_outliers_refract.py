@@ -11,10 +11,9 @@ angle between the ray and what comes out, and in PPP.
 # %%
 # Train a pair
 # ------------
-import matplotlib.pyplot as plt
 import torch
 from ppp_claims import Claim, dicts
-from presets import choose, keep
+from presets import choose, keep, show
 
 import isotropic
 import ppp
@@ -73,7 +72,7 @@ ppp.plot_grid(
     title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset}, "
     f"{settings['epochs']} epochs:\nbehind the activation of latent layer 0",
 )
-plt.show()
+show("outliers_refract", preset)
 
 # %%
 # Refracted, and not

@@ -8,7 +8,7 @@ p = 0.5, and the verdict then says that the claim cannot be tested on so few.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -262,30 +262,6 @@ def growth(groups: Groups) -> Claim:
 def _length(result: ppp.PPPResult) -> float:
     rows = result.tested_rows
     return float("nan") if rows is None else float(np.median(np.linalg.norm(rows, axis=1)))
-
-
-def trend(
-    says: str, groups: Groups, statistic: str, order: Callable[[str], float], by: str
-) -> Claim:
-    """Relate a statistic of trained networks to a number that their groups have, by rank."""
-    x, y = [], []
-    for name, members in groups.items():
-        for columns in members:
-            found = _last(columns).statistics[statistic]
-            if found.value is not None:
-                x.append(order(name))
-                y.append(found.value)
-    undefined = sum(map(len, groups.values())) - len(x)
-    rho = scipy.stats.spearmanr(x, y)
-    means = {v: np.mean([b for a, b in zip(x, y, strict=True) if a == v]) for v in sorted(set(x))}
-    return Claim(
-        says,
-        f"mean {statistic} by {by}: "
-        + ", ".join(f"{k:g}: {v:.2f}" for k, v in means.items())
-        + (f"; undefined in {undefined} networks without hits, left out" if undefined else ""),
-        f"rank correlation over {len(x)} networks {rho.statistic:+.2f}, p {rho.pvalue:.2g}",
-        ("yes, rising" if rho.statistic > 0 else "yes, falling") if rho.pvalue <= LEVEL else "no",
-    )
 
 
 def errors(last: dict[str, np.ndarray]) -> Claim:

@@ -19,8 +19,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import ppp_claims
+import torch
 from filelock import FileLock
-from presets import choose, keep
+from presets import choose, keep, show
 
 import hooks
 import ppp
@@ -29,7 +30,7 @@ from ppp.table import Table
 
 TANH = ("tanh", "isotropic-tanh")
 LEAKY = ("leaky-relu", "isotropic-leaky-relu")
-#: What a preset changes; ``data`` None keeps the paper's.
+#: What a preset changes; ``data`` None keeps the paper's, ``shown`` None all snapshots of it.
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"data": "digits", "epochs": 13, "repeats": 2, "nulls": 39, "shown": (0, 1, 4, 13)},
     "digits": {
@@ -109,16 +110,19 @@ def _campaign(setting: Setting, activations: tuple[str, ...]) -> Campaign:
         repeats=changes["repeats"],
         epochs=changes["epochs"],
         standardise=setting.standardise,
+        snapshots=changes["shown"],
     )
 
 
 def histories(stores: dict[str, list[Path]], field: str) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Return snapshot epochs and a quantity at them, (networks, epochs); NaN after a divergence."""
+    """Return epochs and a loss after each, (networks, epochs); NaN after a divergence."""
     found = {
         activation: [
             {
-                about["epoch"]: about[field]
-                for about in hooks.ActivationStore(path).snapshots.values()
+                entry["epoch"]: entry[field]
+                for entry in torch.load(path.with_suffix(".weights.pt"), weights_only=True)[
+                    "history"
+                ]
             }
             for path in paths
         ]
@@ -132,30 +136,39 @@ def histories(stores: dict[str, list[Path]], field: str) -> tuple[list[int], dic
 
 
 def analysed(
-    stores: dict[str, list[Path]], layer: str, pairs: str = "combination"
+    stores: dict[str, list[Path]],
+    layer: str,
+    pairs: str = "combination",
+    *,
+    every: bool = False,
+    only_last: bool = False,
 ) -> ppp_claims.Rows:
-    """Project every snapshot; rows are networks, columns epochs."""
+    """Project the snapshots that the preset shows; rows are networks, columns epochs.
+
+    The paper's claims are about the first and the last column: the others have no null, unless
+    ``every`` asks for it. ``only_last`` leaves the last alone.
+    """
     _, changes = preset()
     rows: ppp_claims.Rows = {}
     for activation, paths in stores.items():
         for seed, path in enumerate(paths):
-            snapshots = hooks.ActivationStore(path).snapshots
-            last = max(about["epoch"] for about in snapshots.values())
+            store = hooks.ActivationStore(
+                path
+            )  # opened once: opening reads every snapshot's record
+            keys = {about["epoch"]: key for key, about in store.snapshots.items()}
+            last = max(keys)
+            shown = set(keys if changes["shown"] is None else changes["shown"])
             rows[f"{activation} {seed}"] = {
-                about["epoch"]: ppp.analyze_store(
-                    path,
-                    layer,
-                    snapshot=key,
+                epoch: ppp.project(
+                    store[layer, key],
                     epsilon=0.75,
                     pairs=pairs,
-                    # The claims are about the first and the last column: others need no null.
-                    null="rotation" if about["epoch"] in (0, last) else None,
+                    null="rotation" if every or epoch in (0, last) else None,
                     null_repeats=changes["nulls"],
                     null_draws=1,
-                    progress=False,
                 )
-                for key, about in snapshots.items()
-                if changes["shown"] is None or about["epoch"] in (*changes["shown"], last)
+                for epoch, key in keys.items()
+                if epoch == last or (epoch in shown and not only_last)
             }
     return rows
 
@@ -219,7 +232,7 @@ def figure(
     if level < 1:
         for image in (image for ax in grid.axes for image in ax.images):
             image.set_clim(0, level * image.get_clim()[1])
-    plt.show()
+    show(f"fig{number:02d}", name)
     print(title, numbers(rows), sep="\n")
     groups = {
         group: [columns[max(columns)] for columns in members]
@@ -289,7 +302,7 @@ def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) ->
         f"{title}\nlines: networks, bands: mean ± standard deviation of {changes['repeats']}",
         fontsize=11,
     )
-    plt.show()
+    show(f"fig{number:02d}", name)
     print(title)
     for where, values in last.items():
         alive = values[np.isfinite(values)]

@@ -202,11 +202,25 @@ def test_errors_are_compared_pair_by_pair(gallery, twin, seen):
     assert gallery("ppp_claims").errors(last).seen == seen
 
 
-def test_a_trend_over_widths_is_a_rank_correlation(gallery, rows):
-    claims = gallery("ppp_claims")
-    groups = {f"tanh n={width}": [rows[f"tanh {width}"]] for width in range(5)}
-    found = claims.trend(
-        "kappa falls", groups, "kappa", lambda name: float(name.split("=")[1]), "width"
+def test_a_trend_is_a_rank_correlation_over_networks(gallery, rows):
+    over = gallery("ppp_over").Over(
+        "width", {width: {f"tanh {s}": rows[f"tanh {s}"] for s in range(2)} for width in range(3)}
     )
-    assert "over 5 networks" in found.null
-    assert found.seen in ("no", "yes, rising", "yes, falling")
+    (found,) = over.trends("kappa changes with the width", "kappa")
+    assert "over 6 networks +0.00" in found.null
+    assert found.seen == "no"
+    assert over.last("tanh")[2] == [rows["tanh 0"][20], rows["tanh 1"][20]]
+    assert over.lines().count("kept") == 3
+
+
+def test_a_trend_is_seen_where_it_is(gallery, rows):
+    """Networks that stay round below those that align: kappa rises."""
+    groups = {
+        0: [rows[f"isotropic-tanh {s}"] for s in range(5)],
+        1: [rows[f"tanh {s}"] for s in range(5)],
+    }
+    last = {at: [columns[20] for columns in members] for at, members in groups.items()}
+    claim = gallery("ppp_over").trend("kappa", last, "kappa", "axes")
+    assert claim.seen == "yes, rising"
+    down = {1 - at: results for at, results in last.items()}
+    assert gallery("ppp_over").trend("kappa", down, "kappa", "axes").seen == "yes, falling"
