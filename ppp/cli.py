@@ -140,6 +140,11 @@ class Threshold(click.ParamType):
     help="Colours end at each row's mean + 5 std, its maximum, or one maximum for all.",
 )
 @click.option(
+    "--normalise",
+    type=click.Choice(["isotropic", "null"]),
+    help="Divide the density by the closed form of isotropy, or by the mean of the null's draws.",
+)
+@click.option(
     "--size",
     type=click.IntRange(min=16, max=4096),
     default=256,

@@ -23,6 +23,8 @@ SIGMA = 1 / 100
 #: The narrowest Gaussian, in bins or pixels: at 0.63 the ripple of the lattice,
 #: 2 exp(-2 pi^2 (0.63^2 - 1/12)), is 0.4 %.
 NARROWEST = 0.63
+#: Standard deviations that no pixel of an image is expected to exceed.
+SURE = 5.0
 #: Bins further than this many widths from the image are left out (a relative 1e-14).
 REACH = 8.0
 
@@ -78,6 +80,9 @@ class Density:
     bound : float
         Largest error against the exact sum, for the worst placed hits, in units of
         ``sum / (2 pi sigma^2)``, the height of the image had all hits fallen on one point.
+    likely : float
+        Largest error to expect where hits lie evenly within their bins, in units of the image's
+        maximum: see `likely_error`. Beams narrower than a bin may exceed it, `bound` never.
     """
 
     image: np.ndarray
@@ -85,6 +90,7 @@ class Density:
     sigma: float
     sum: int
     bound: float
+    likely: float
 
     @property
     def centres(self) -> np.ndarray:
@@ -111,7 +117,7 @@ def error_bound(sigma: float, width: float) -> float:
 
     A hit moves by at most ``width / sqrt(2)``, which costs the steepest slope of a Gaussian,
     exp(-1/2)/sigma, times that; and the narrower Gaussian is higher by sigma^2/narrow^2 - 1.
-    Many hits spread over several bins cancel all but the fourth order in ``width / sigma``.
+    Many hits spread over several bins cancel most of this: see `likely_error`.
 
     Parameters
     ----------
@@ -120,6 +126,39 @@ def error_bound(sigma: float, width: float) -> float:
     """
     narrow = sigma**2 - width**2 / 12
     return (sigma**2 / narrow - 1.0) + math.exp(-0.5) * width / (math.sqrt(2.0) * sigma)
+
+
+def likely_error(highest: float, sigma: float, width: float) -> float:
+    """Largest error to expect of an image whose hits lie evenly within their bins.
+
+    Moving one hit by a random part of a bin changes a pixel with the variance
+    ``width^2 / 12`` times the squared slope of its Gaussian, which is at most
+    ``1 / (pi e sigma^4)`` times the Gaussian itself. Summed over hits, the standard deviation of a
+    pixel is at most ``width / sigma^2 * sqrt(pixel / (12 pi e))``; five of these are given, and the
+    ripple of the lattice of bins.
+
+    Parameters
+    ----------
+    highest : float
+        The image's maximum, hits per unit area.
+    sigma, width : float
+        Standard deviation of the Gaussian and width of a bin, in the same units.
+
+    Returns
+    -------
+    float
+        In units of the maximum; 0 for an empty image. It falls with the root of the number of
+        hits and with the width of a bin.
+
+    Examples
+    --------
+    >>> round(likely_error(1e6 / (2 * math.pi), sigma=0.04, width=1 / 64), 4)
+    0.0121
+    """
+    if highest <= 0:
+        return 0.0
+    ripple = 4 * math.exp(-2 * (math.pi * sigma / width) ** 2 + math.pi**2 / 6)
+    return SURE * width / sigma**2 * math.sqrt(1 / (12 * math.pi * math.e * highest)) + ripple
 
 
 def density(
@@ -193,7 +232,8 @@ def density(
     near, kernel = _gaussians(half_width, grid.shape[0], extent, sigma, size)
     image = _spread(kernel, grid[near, near].T.astype(np.float64), device)
     total = int(grid.sum(dtype=np.int64))
-    return Density(image, float(extent), float(sigma), total, error_bound(sigma, width))
+    likely = likely_error(float(image.max()), sigma, width)
+    return Density(image, float(extent), float(sigma), total, error_bound(sigma, width), likely)
 
 
 def _spread(kernel: np.ndarray, hits: np.ndarray, device: str | None) -> np.ndarray:

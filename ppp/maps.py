@@ -101,7 +101,7 @@ def null_map(result: PPPResult, size: int = 192, extent: float | None = None) ->
     shown = window([one, *nulls], size, extent)
     wide = Window(shown.extent, max(SIGMA * shown.extent, shown.sigma))
     observed, *drawn = (made.image for made in densities([one, *nulls], size, wide))
-    images = np.stack(_folded(drawn, result))
+    images = np.stack(folded(drawn, result))
     mean = images.mean(axis=0)
     footprint = 4 * np.pi * wide.sigma**2
     poisson = np.mean([null.weight for null in nulls]) * mean / footprint
@@ -117,8 +117,21 @@ def null_map(result: PPPResult, size: int = 192, extent: float | None = None) ->
     )
 
 
-def _folded(drawn: list[Array], result: PPPResult) -> list[Array]:
-    """Return each image of the rotation null with its equally likely mirror images."""
+def folded(drawn: list[Array], result: PPPResult) -> list[Array]:
+    """Return each image of the rotation null with its equally likely mirror images.
+
+    Parameters
+    ----------
+    drawn : list of (size, size) arrays
+        Densities of the full draws of a result's null.
+    result : PPPResult
+        Whose null and frame say what is equally likely.
+
+    Returns
+    -------
+    list of (size, size) arrays
+        The draws alone for any other null.
+    """
     if null_kind(result) != "rotation":
         return drawn
     opposite = [image[::-1, ::-1] for image in drawn]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ppp.density import window
 from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
 from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
+from ppp.plot_ratio import draw_ratio
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def plot_density(
     title: str | None = None,
     colorbar: bool = True,
     thinned: bool = False,
+    normalise: Any = None,
 ) -> Axes:
     """Draw the density of the samples that a projection kept.
 
@@ -53,6 +55,9 @@ def plot_density(
         Draw the colour bar, in hits per unit area.
     thinned : bool
         Draw a random N**0.9 of the N hits, as the paper's figures do.
+    normalise : "isotropic", "null" or another projection, optional
+        Divide by this, as `ppp.density_ratio` does: the colour bar is then a ratio, with 1 white
+        in its middle, and grey marks where there is nothing to divide by.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def plot_density(
     Raises
     ------
     ValueError
-        For an unknown scale or a size below 2.
+        For an unknown scale, a size below 2, or a divisor that is not there.
 
     Notes
     -----
@@ -76,6 +81,14 @@ def plot_density(
     'along the first vector, $b_i$'
     """
     check_scale(scale)
+    if normalise is not None:
+        if thinned or scale != "row":
+            raise ValueError(
+                "a ratio has its own colours and takes all hits: leave out scale and thinned"
+            )
+        return draw_ratio(
+            result, normalise, ax, size=size, extent=extent, title=title, colorbar=colorbar
+        )
     one = _seen(result, thinned)
     image = densities([one], size, window([one], size, extent))[0]
     if ax is None:

@@ -268,10 +268,15 @@ def draw(found: Found, options: dict[str, Any], show: str) -> Any:
         return plot_training(found)
     if show == "networks":
         return plot_comparison(compare(grouped(found)))
-    if show in ("maps", "points"):
-        if len(_flat(found)) > 1:
-            names = ", ".join(f"{row} {column}".strip() for row, column in _flat(found))
-            raise ValueError(f"--show {show} draws one network at a time, got {names}")
+    alone = f"--show {show}" if show in ("maps", "points") else ""
+    if show == "density" and options["normalise"]:
+        alone = "--normalise"
+    if alone and len(_flat(found)) > 1:
+        names = ", ".join(f"{row} {column}".strip() for row, column in _flat(found))
+        raise ValueError(f"{alone} draws one network at a time, got {names}")
+    if alone == "--normalise":
+        return plot_density(first, size=size, normalise=options["normalise"], title=row).figure
+    if alone:
         return plot_against_null(first, title=row) if show == "maps" else scatter(first, row)
     if options["grid"]:
         return plot_grid(found, size=size, scale=scale, draws=1)

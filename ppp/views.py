@@ -73,7 +73,7 @@ class View:
 
 def view(result: PPPResult) -> View:
     """Return what there is to see of a result."""
-    return _read(result.tally, result.planes, result.expected)
+    return tally_view(result.tally, result.planes, result.expected)
 
 
 def null_views(result: PPPResult) -> list[View]:
@@ -82,7 +82,7 @@ def null_views(result: PPPResult) -> list[View]:
     views = []
     for tally in result.drawn:
         share = tally.valid / rows
-        one = _read(tally, result.planes, share * result.expected)
+        one = tally_view(tally, result.planes, share * result.expected)
         views.append(replace(one, weight=1 / share if share > 0 else 1.0))
     return views
 
@@ -103,7 +103,8 @@ def how_to_draw(result: PPPResult) -> str:
     return "make them on the tested rows, ppp.pictures.with_draws(result, 8)"
 
 
-def _read(tally: Tally, planes: Planes, expected: float) -> View:
+def tally_view(tally: Tally, planes: Planes, expected: float) -> View:
+    """Return what there is to see of a tally, over these planes and with that many expected."""
     grid = tally.image()
     hits = int(tally.hits) * (2 if planes.ordered else 1)
     return View(
