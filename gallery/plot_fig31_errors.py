@@ -9,7 +9,8 @@ on the standardised scale.
 # %%
 # Train, project, draw, measure
 # -----------------------------
-from ppp_runs import Setting, error_figure
+from ppp_errors import error_figure
+from ppp_runs import Setting
 
 panels = {
     (row, column): [Setting(width=n, blocks=blocks)]

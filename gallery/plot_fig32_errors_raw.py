@@ -9,7 +9,8 @@ standardised ones between. Raw errors are compared on the standardised scale.
 # %%
 # Train, project, draw, measure
 # -----------------------------
-from ppp_runs import Setting, error_figure
+from ppp_errors import error_figure
+from ppp_runs import Setting
 
 panels = {
     (0, blocks): [Setting(blocks=blocks), Setting(blocks=blocks, standardise=False)]

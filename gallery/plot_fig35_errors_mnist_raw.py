@@ -9,7 +9,8 @@ are compared on the standardised scale.
 # %%
 # Train, project, draw, measure
 # -----------------------------
-from ppp_runs import Setting, error_figure
+from ppp_errors import error_figure
+from ppp_runs import Setting
 
 panels = {(0, 0): [Setting(data="mnist"), Setting(data="mnist", standardise=False)]}
 error_figure(35, panels)

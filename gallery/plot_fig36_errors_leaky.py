@@ -9,7 +9,8 @@ standardised scale.
 # %%
 # Train, project, draw, measure
 # -----------------------------
-from ppp_runs import LEAKY, Setting, error_figure
+from ppp_errors import error_figure
+from ppp_runs import LEAKY, Setting
 
 panels = {
     (0, blocks): [

@@ -17,7 +17,7 @@ from ppp_claims import Claim, dicts
 from presets import choose, keep, show
 
 import ppp
-from isotropic import Autoencoder, Protocol, Tanh, train_autoencoder
+from isotropic import Protocol, Tanh, train_ensemble
 from isotropic.data import load
 
 PRESETS = {
@@ -27,26 +27,10 @@ PRESETS = {
 WIDTH = 12
 preset, settings = choose(PRESETS)
 data = load(settings["data"])
-
-
-def thomson(m, n, steps=400):
-    """Let ``m`` charges on the unit sphere of ``n`` dimensions push each other apart."""
-    points = torch.randn(m, n, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    points.requires_grad_()
-    optimiser = torch.optim.Adam([points], lr=0.05)
-    for _ in range(steps):
-        unit = torch.nn.functional.normalize(points, dim=1)
-        energy = 1 / torch.pdist(unit)
-        optimiser.zero_grad()
-        energy.sum().backward()
-        optimiser.step()
-    return torch.nn.functional.normalize(points.detach(), dim=1)
-
-
 frames = {
     "axes": torch.eye(WIDTH, dtype=torch.float64),
     "rotated": torch.from_numpy(ppp.haar_rotation(WIDTH, 1)),
-    "thomson": thomson(2 * WIDTH, WIDTH),
+    "thomson": torch.from_numpy(ppp.thomson_frame(2 * WIDTH, WIDTH).vectors),
 }
 
 # %%
@@ -56,11 +40,14 @@ inputs = torch.from_numpy(data.images)
 inputs = (inputs - inputs.mean(0)) / torch.where(inputs.std(0) == 0, 1.0, inputs.std(0))
 numbers = []
 pictures = {"seen in the neurons' axes": {}, "seen in its own frame": {}}
-for name, frame in frames.items():
-    form = Tanh(frame=frame, gain="tight")
-    protocol = Protocol(epochs=settings["epochs"], seed=0)
-    run = train_autoencoder(data, form, width=WIDTH, protocol=protocol)
-    assert isinstance(run.model, Autoencoder)
+runs = train_ensemble(
+    data,
+    [Tanh(frame=frame, gain="tight") for frame in frames.values()],
+    repeats=1,
+    width=WIDTH,
+    protocol=Protocol(epochs=settings["epochs"]),
+)
+for (name, frame), run in zip(frames.items(), runs, strict=True):
     with torch.no_grad():
         latent = run.model.encoder(inputs).numpy()
     for (seen, basis), picture in zip(

@@ -45,12 +45,9 @@ for form in ("tanh", "isotropic-tanh"):
             latent = network.encoder(scale * task.inputs)
             out = activation(latent)
         lengths = latent.norm(dim=1)
-        angles = torch.cat(
-            [
-                isotropic.deflection(activation, x[None], r[None])[0]
-                for x, r in zip(latent[:300], lengths[:300], strict=True)
-            ]
-        ).rad2deg()
+        # every length along every ray; each image has its own length along its own ray
+        angles = isotropic.deflection(activation, latent[:300], lengths[:300])
+        angles = angles.diagonal().rad2deg()
         result = ppp.project(out.numpy(), null_repeats=settings["nulls"], null_draws=0)
         found = result.statistics
         rows[form][f"inputs × {scale}"] = result

@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import ppp_claims
-import torch
 from filelock import FileLock
 from presets import choose, keep, show
 
@@ -84,23 +81,34 @@ def preset() -> tuple[str, dict[str, Any]]:
 
 def trained(setting: Setting) -> dict[str, list[Path]]:
     """Return the stores of a setting's networks by activation, training what is not there."""
-    name, changes = preset()
-    out = Path(os.environ.get("RUNS", "gallery/runs")) / name
-    campaign = _campaign(setting, setting.activations)
-    stores = {
-        activation: [campaign.store(out, activation, seed) for seed in range(changes["repeats"])]
-        for activation in setting.activations
-    }
-    out.mkdir(parents=True, exist_ok=True)
+    campaign, out = campaign_of(setting, setting.activations), folder()
+    stores = stores_of(campaign, out)
     # Several scripts, run side by side, want the same networks: the first trains them.
     with FileLock(campaign.checkpoint(out).with_suffix(".lock")):
         lacking = tuple(a for a, paths in stores.items() if not all(p.exists() for p in paths))
         if lacking:
-            _campaign(setting, lacking).run(out, progress=sys.stderr.isatty())
+            campaign_of(setting, lacking).run(out, progress=sys.stderr.isatty())
     return stores
 
 
-def _campaign(setting: Setting, activations: tuple[str, ...]) -> Campaign:
+def folder() -> Path:
+    """Return where the networks of the preset are kept."""
+    name, _ = preset()
+    out = Path(os.environ.get("RUNS", "gallery/runs")) / name
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def stores_of(campaign: Campaign, out: Path) -> dict[str, list[Path]]:
+    """Return where the networks' activations go, by activation."""
+    return {
+        activation: [campaign.store(out, activation, seed) for seed in range(campaign.repeats)]
+        for activation in campaign.activations
+    }
+
+
+def campaign_of(setting: Setting, activations: tuple[str, ...]) -> Campaign:
+    """Return the training of a setting's networks with some of its activations."""
     _, changes = preset()
     return Campaign.prepare(
         changes["data"] or setting.data,
@@ -114,25 +122,14 @@ def _campaign(setting: Setting, activations: tuple[str, ...]) -> Campaign:
     )
 
 
-def histories(stores: dict[str, list[Path]], field: str) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Return epochs and a loss after each, (networks, epochs); NaN after a divergence."""
-    found = {
-        activation: [
-            {
-                entry["epoch"]: entry[field]
-                for entry in torch.load(path.with_suffix(".weights.pt"), weights_only=True)[
-                    "history"
-                ]
-            }
-            for path in paths
-        ]
-        for activation, paths in stores.items()
-    }
-    epochs = sorted({epoch for runs in found.values() for run in runs for epoch in run})
-    return epochs, {
-        activation: np.array([[run.get(epoch, np.nan) for epoch in epochs] for run in runs])
-        for activation, runs in found.items()
-    }
+def latents(setting: Setting, k: int = 0) -> dict[str, Any]:
+    """Return latent layer k of every network as it stood at last, by network."""
+    found = {}
+    for activation, paths in trained(setting).items():
+        for seed, path in enumerate(paths):
+            store = hooks.ActivationStore(path)
+            found[f"{activation} {seed}"] = store[layer_name(k), list(store.snapshots)[-1]]
+    return found
 
 
 def analysed(
@@ -140,13 +137,14 @@ def analysed(
     layer: str,
     pairs: str = "combination",
     *,
-    every: bool = False,
+    nulls: int | None = None,
     only_last: bool = False,
 ) -> ppp_claims.Rows:
     """Project the snapshots that the preset shows; rows are networks, columns epochs.
 
-    The paper's claims are about the first and the last column: the others have no null, unless
-    ``every`` asks for it. ``only_last`` leaves the last alone.
+    The paper's claims are about the first and the last column: these have the preset's number of
+    random frames, the others none, unless ``nulls`` says how many all of them have. ``only_last``
+    leaves the last alone.
     """
     _, changes = preset()
     rows: ppp_claims.Rows = {}
@@ -163,8 +161,8 @@ def analysed(
                     store[layer, key],
                     epsilon=0.75,
                     pairs=pairs,
-                    null="rotation" if every or epoch in (0, last) else None,
-                    null_repeats=changes["nulls"],
+                    null="rotation" if nulls or epoch in (0, last) else None,
+                    null_repeats=nulls or changes["nulls"],
                     null_draws=1,
                 )
                 for epoch, key in keys.items()
@@ -200,6 +198,16 @@ def heading(number: int, setting: Setting, k: int) -> str:
     return (
         f"As the paper's figure {number}, preset {name}: {changes['data'] or setting.data} {kind}\n"
         f"n = {setting.width}, L = {setting.blocks}, latent layer {k}"
+    )
+
+
+def caption(setting: Setting, k: int = 0) -> str:
+    """Say which networks a figure beside the paper's shows: preset, data, network, layer."""
+    name, changes = preset()
+    kind = "standardised" if setting.standardise else "raw"
+    return (
+        f"{changes['data'] or setting.data} {kind}, n = {setting.width}, L = {setting.blocks}, "
+        f"latent layer {k}, after {changes['epochs']} epochs, preset {name}"
     )
 
 
@@ -246,93 +254,3 @@ def figure(
     claims = ppp_claims.of_figure(rows)
     print("\nWhat the paper claims, on these data:", *claims, sep="\n")
     keep(f"fig{number:02d}", name, ppp_claims.dicts(claims))
-
-
-#: The paper's colours: standardised or raw, elementwise or isotropic.
-COLOURS = {
-    (True, True): "tab:orange",
-    (True, False): "tab:blue",
-    (False, True): "tab:red",
-    (False, False): "tab:green",
-}
-
-
-def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) -> None:
-    """Draw held-out reconstruction errors over epochs and print the last ones.
-
-    ``settings[row, column]`` lists the panels' networks. Raw networks' errors are taken on the
-    standardised scale, as in the paper. Networks that diverged are counted, not averaged.
-    """
-    name, changes = preset()
-    high, wide = (1 + max(place[axis] for place in settings) for axis in (0, 1))
-    sheet, axes = plt.subplots(
-        high,
-        wide,
-        figsize=(max(2.9 * wide, 6), 2.4 * high + 1.6),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
-    last: dict[str, np.ndarray] = {}
-    for place, panel in sorted(settings.items()):
-        ax = axes[place]
-        ax.set_title(f"n = {panel[0].width}, L = {panel[0].blocks}", fontsize=10)
-        for setting in panel:
-            epochs, curves = histories(trained(setting), "test_loss_standardised")
-            for activation in setting.activations:
-                last[_where(setting, activation)] = curves[activation][:, -1]
-                _curve(ax, epochs, curves[activation], setting, activation)
-    for ax in axes[-1]:
-        ax.set_xlabel("epochs")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("held-out error,\nstandardised scale")
-    ends = np.concatenate([values[np.isfinite(values)] for values in last.values()])
-    if ends.max() > 10 * ends.min():
-        axes[0, 0].set_yscale("log")
-    handles = {
-        label: handle
-        for ax in axes.flat
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    sheet.legend(handles.values(), handles, loc="outside lower center", ncols=2, fontsize=8)
-    data = changes["data"] or next(iter(settings.values()))[0].data
-    title = f"As the paper's figure {number}, preset {name}: {data}"
-    sheet.suptitle(
-        f"{title}\nlines: networks, bands: mean ± standard deviation of {changes['repeats']}",
-        fontsize=11,
-    )
-    show(f"fig{number:02d}", name)
-    print(title)
-    for where, values in last.items():
-        alive = values[np.isfinite(values)]
-        shown = f"{alive.mean():.4f} +- {alive.std():.4f}" if len(alive) else "none left"
-        print(f"{where:<44} {shown}; {len(values) - len(alive)} of {len(values)} diverged")
-    claim = ppp_claims.errors(last)
-    print("\nWhat the paper claims, on these data:", claim, sep="\n")
-    keep(f"fig{number:02d}", name, ppp_claims.dicts([claim]))
-
-
-def _where(setting: Setting, activation: str) -> str:
-    kind = "norm" if setting.standardise else "raw"
-    return f"n {setting.width} L {setting.blocks} {kind} {activation}"
-
-
-def _curve(
-    ax: Any, epochs: list[int], values: np.ndarray, setting: Setting, activation: str
-) -> None:
-    plain = not activation.startswith("isotropic")
-    colour = COLOURS[setting.standardise, plain]
-    kind = "standardised" if setting.standardise else "raw"
-    ax.plot(epochs, values.T, color=colour, alpha=0.3, lw=0.7)
-    alive = values[np.isfinite(values[:, -1])]
-    lost = len(values) - len(alive)
-    if len(alive):
-        mean, spread = alive.mean(0), alive.std(0)
-        ax.plot(epochs, mean, color=colour, label=f"{activation}, {kind}")
-        low = np.maximum(mean - spread, alive.min(0))  # a logarithmic axis has no room below zero
-        ax.fill_between(epochs, low, mean + spread, color=colour, alpha=0.15)
-    if lost:
-        said = f"{lost} of {len(values)} {activation}, {kind}: diverged"
-        taken = len(ax.texts)
-        ax.text(0.97, 0.95 - 0.09 * taken, said, transform=ax.transAxes, ha="right", fontsize=6.5)

@@ -23,6 +23,8 @@ SCRIPTS = sorted(GALLERY.glob("plot_*.py"))
 ADAPTIVE = (
     "fig1", "fig2", "fig3", "table1", "table2", "table3", "table6", "timing", "experiment6",
 )  # fmt: skip
+#: What is shown beyond the papers: parts of the scripts' names.
+BEYOND = ("srm", "training", "classes", "weights", "planes", "heads", "thomson")
 
 
 @pytest.fixture
@@ -90,16 +92,36 @@ def test_every_figure_of_adaptive_topologies_has_its_script(part):
     assert list(GALLERY.glob(f"plot_adaptive_{part}*.py"))
 
 
+@pytest.mark.parametrize("part", BEYOND)
+def test_what_is_shown_beyond_the_papers_ends_with_claims(part):
+    text = (GALLERY / f"plot_beyond_{part}.py").read_text()
+    claims = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Claim"
+    ]
+    assert claims
+    for claim in claims:  # what is said, what is found, against which null, whether it is seen
+        assert len(claim.args) == 4
+    assert text.splitlines()[-1].startswith("keep(")
+
+
 def test_presets_come_from_the_command_line_and_the_environment(gallery, monkeypatch):
     choose = gallery("presets").choose
     presets = {"quick": {"epochs": 1}, "paper": {"epochs": 125}}
-    monkeypatch.delenv("PRESET", raising=False)
+    for variable in ("PRESET", "DATA", "REPEATS"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(sys, "argv", ["script.py"])
     assert choose(presets) == ("quick", {"epochs": 1})
     monkeypatch.setenv("PRESET", "paper")
     assert choose(presets)[0] == "paper"
     monkeypatch.setattr(sys, "argv", ["script.py", "--preset", "quick"])
     assert choose(presets)[0] == "quick"
+    monkeypatch.delenv("PRESET")
+    monkeypatch.setattr(sys, "argv", ["script.py", "--repeats", "7"])
+    assert choose({"quick": {"repeats": 2}}) == ("quick", {"repeats": 7})
+    with pytest.raises(SystemExit, match="--repeats does not apply here"):
+        choose({"quick": {"epochs": 2}})
     monkeypatch.setattr(sys, "argv", ["script.py", "--preset", "quickk"])
     with pytest.raises(SystemExit, match="one of quick, paper, got 'quickk'"):
         choose(presets)
@@ -224,3 +246,24 @@ def test_a_trend_is_seen_where_it_is(gallery, rows):
     assert claim.seen == "yes, rising"
     down = {1 - at: results for at, results in last.items()}
     assert gallery("ppp_over").trend("kappa", down, "kappa", "axes").seen == "yes, falling"
+
+
+def test_losses_are_those_of_the_stores_and_need_none(gallery, tmp_path, monkeypatch):
+    runs, errors = gallery("ppp_runs"), gallery("ppp_errors")
+    small = {"data": "digits", "epochs": 1, "repeats": 1, "nulls": 0, "shown": (0,)}
+    monkeypatch.setattr(runs, "PRESETS", {"quick": small})
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    monkeypatch.delenv("PRESET", raising=False)
+    setting = runs.Setting(width=4)
+    found = {}
+    for kept in (False, True):
+        monkeypatch.setenv("RUNS", str(tmp_path / str(kept)))
+        if kept:
+            runs.trained(setting)
+        found[kept] = errors.histories(setting, "test_loss_standardised")
+        assert bool(list((tmp_path / str(kept)).rglob("*.h5"))) is kept
+        assert bool(list((tmp_path / str(kept)).rglob("*losses.json"))) is not kept
+    for activation in setting.activations:
+        assert found[True][activation].shape == (1, 2)
+        assert np.array_equal(found[True][activation], found[False][activation])
+        assert found[True][activation][0, 1] < found[True][activation][0, 0]
