@@ -123,16 +123,36 @@ def _lines(
         if np.isin(used, triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)).any():
             raise ValueError("a plane named in `planes` is degenerate: its vectors are parallel")
         return lines
-    numbers = swept.count * angles
     if per_plane is None:
-        per_plane = numbers <= TABLE_NUMBERS
-    if per_plane and numbers > TABLE_NUMBERS:
+        per_plane = swept.count * angles <= TABLE_NUMBERS
+    if per_plane:
+        check_table(swept, angles, "name some `planes`, or per_plane=False for the pooled curve")
+    return np.empty(0, np.int64) if per_plane else None
+
+
+def check_table(swept: Planes, angles: int, way_out: str) -> None:
+    """Refuse a table of curves that would not fit, before any work.
+
+    Parameters
+    ----------
+    swept : Planes
+        Planes with a curve each.
+    angles : int
+        Numbers in a curve.
+    way_out : str
+        What to do besides taking fewer angles.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `TABLE_NUMBERS` numbers.
+    """
+    numbers = swept.count * angles
+    if numbers > TABLE_NUMBERS:
         raise ValueError(
             f"a curve for each of {swept.count:,} planes at {angles} angles makes {numbers:,} "
-            f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, name some `planes`, or "
-            "per_plane=False for the pooled curve"
+            f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, {way_out}"
         )
-    return np.empty(0, np.int64) if per_plane else None
 
 
 def _slot(i: int, j: int, m: int) -> int:

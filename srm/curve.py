@@ -53,6 +53,8 @@ class SRMResult:
         Pooled curves on the tested rows: the observed one, then one for each rotation.
     compat : str or None
         "reference" where the published code's conventions hold.
+    unit : bool
+        Whether all probes have length one, as they do but for `compat`.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class SRMResult:
     nonfinite: int = 0
     null: np.ndarray | None = None
     compat: str | None = None
+    unit: bool = True
 
     @classmethod
     def of(
@@ -102,8 +105,9 @@ class SRMResult:
         planes, light = counter.planes, counter.spotlight
         classes = tuple(counter.counts)
         read = [counter.seen(label) for label in classes]
-        seen = np.stack([table for table, _ in read])
         first, second, at = _order(counter, named)
+        # one class, every line in order: the table itself rather than two copies of it
+        seen = np.stack([table for table, _ in read]) if len(read) > 1 else read[0][0][None]
         return cls(
             planes,
             2 * np.pi * np.arange(light.angles) / light.angles,
@@ -111,7 +115,7 @@ class SRMResult:
             counter.signed,
             classes,
             np.array([counter.counts[label].valid for label in classes], np.int64),
-            seen[:, at],
+            seen if at is None else seen[:, at],
             np.stack([pooled for _, pooled in read]),
             first,
             second,
@@ -133,10 +137,17 @@ class SRMResult:
 
     @property
     def expected(self) -> float:
-        """The level of every curve under isotropy."""
+        """The level of every curve under isotropy; NaN where probes have lengths of their own."""
         if self.signed:
             return 0.0
-        return srm_level(self.planes.frame.n, self.epsilon)
+        if not self.unit:
+            return float("nan")
+        level = srm_level(self.planes.frame.n, self.epsilon)
+        if self.compat is None:
+            return level
+        rows = int(self.rows.sum())  # zero ones among them, which are seen for epsilon <= 0
+        seen = level * (rows - self.zero - self.nonfinite) + (self.epsilon <= 0) * self.zero
+        return seen / max(1, rows)
 
     def of_label(self, label: Hashable) -> SRMResult:
         """Return the curves of one class alone.
@@ -182,7 +193,17 @@ class SRMResult:
         Resonance
             `.planes` has a p for each plane's curve against the analytic band; `.rotation` the p
             of the pooled curve against the rotations, or None.
+
+        Raises
+        ------
+        ValueError
+            With `compat`: the tests are of our own convention.
         """
+        if self.compat is not None:
+            raise ValueError(
+                f"tests need probes of length one at angles that are all different, got "
+                f"compat={self.compat!r}: sweep again without it"
+            )
         rotation = None if self.null is None else against_rotations(self.null, level)
         return against_band(self, level, seed)._replace(rotation=rotation)
 
@@ -285,19 +306,21 @@ class SRMResult:
         return cls(planes=planes, **facts, **arrays)
 
 
-_FACTS = ("epsilon", "signed", "classes", "zero", "nonfinite", "compat")
+_FACTS = ("epsilon", "signed", "classes", "zero", "nonfinite", "compat", "unit")
 _ARRAYS = ("angles", "rows", "seen", "pooled_seen", "first", "second", "null")
 
 
 def _order(
     counter: SweepCounter, named: Sequence[tuple[int, int]] | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the vectors of each curve and its line in the counter's table."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the vectors of each curve and its line in the counter's table; None for all."""
     planes, lines = counter.planes, counter.lines
     none = np.empty(0, np.int64)
     if lines is None:
         return none, none, none
     m = planes.frame.m
+    if named is None and not planes.ordered and not len(planes.degenerate):
+        return planes.first, planes.second, None
     if named is None:
         first, second, slots = planes.first, planes.second, planes.slots
         place, size = slots, m * (m - 1) // 2

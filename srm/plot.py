@@ -66,21 +66,21 @@ def plot_curve(
     across = angles if polar else np.degrees(angles)
     _band(result, ax, across, plane, closed)
     ax.plot(across, _around(values, closed), color=CURVE, lw=1.6, label=_name(result, plane))
-    ax.plot(
-        across, np.full(len(across), result.expected), color=LEVEL, ls="--", lw=1.0,
-        label="isotropic level",
-    )  # fmt: skip
+    if np.isfinite(result.expected):
+        ax.plot(
+            across, np.full(len(across), result.expected), color=LEVEL, ls="--", lw=1.0,
+            label="isotropic level",
+        )  # fmt: skip
     _marks(result, ax, polar, plane)
     if not polar:
         ax.set_xlim(0, 360)
         ax.set_xticks(range(0, 361, 45))
-        ax.set_xlabel("angle from $b_i$ towards $b_j$ (degrees)")
+        towards = "$b_j$" if closed else "$-b_j$"
+        ax.set_xlabel(f"angle from $b_i$ towards {towards} (degrees)")
     ax.set_ylabel("share of samples seen" if not result.signed else "signed share of samples")
     if polar:
-        ax.yaxis.labelpad = 28
-    # below the axes: a curve may reach any corner
-    place = (0.5, -0.11)
-    ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=place, ncols=3)
+        _radii(ax)
+    _legend(ax)
     lines = [title] if title else []
     ax.set_title("\n".join([*lines, _setting(result)]), fontsize="medium")
     return ax
@@ -128,6 +128,8 @@ def _around(values: np.ndarray, closed: bool) -> np.ndarray:
 def _band(
     result: SRMResult, ax: Axes, across: np.ndarray, plane: tuple[int, int] | None, closed: bool
 ) -> None:
+    if result.compat is not None:
+        return  # the tests are of our own convention
     if plane is not None:
         test = result.test()
         least = test.low if result.signed else max(test.low, 0.0)
@@ -154,7 +156,8 @@ def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | No
         g = np.nan
     if np.isfinite(g):
         between = float(np.arccos(np.clip(g, -1, 1)))
-        marks |= {"$b_j$": between, "$-b_j$": np.pi + between}
+        turn = 1.0 if result.compat is None else -1.0  # the published probe turns towards -b_j
+        marks |= {"$b_j$": turn * between % (2 * np.pi), "$-b_j$": np.pi + turn * between}
     for name, angle in marks.items():
         at = angle if polar else np.degrees(angle)
         ax.axvline(at, color="0.6", lw=0.8, ls=":", zorder=0)
@@ -164,6 +167,29 @@ def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | No
         ) if not polar else None  # fmt: skip
     if polar:
         ax.set_xticks(list(marks.values()), list(marks))
+
+
+def _radii(ax: Axes) -> None:
+    """Label few circles in small figures, along a line between the vectors."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.tick_params(axis="y", labelsize=7, labelcolor="0.35")
+    ax.set_rlabel_position(67.5)  # type: ignore[attr-defined]  # a polar Axes
+    ax.yaxis.labelpad = 28
+
+
+def _legend(ax: Axes) -> None:
+    """Put the legend below the axis's name, whatever the size: a curve may reach any corner."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)
+    ax.legend(
+        frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + below, borderaxespad=0.0, ncols=3,
+    )  # fmt: skip
 
 
 def _name(result: SRMResult, plane: tuple[int, int] | None) -> str:

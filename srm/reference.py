@@ -9,16 +9,19 @@ import numpy as np
 from ppp.frame import Frame, as_frame
 from ppp.planes import Planes
 from ppp.prepared import as_array
+from srm.companion import check_table
 from srm.curve import SRMResult
 
 
-def check_compat(compat: str | None) -> None:
-    """Refuse an unknown convention.
+def check_compat(compat: str | None, **beyond: bool) -> None:
+    """Refuse an unknown convention, and what the published code does not do.
 
     Parameters
     ----------
     compat : str or None
         None or "reference".
+    **beyond : bool
+        By its name, whether an option was given that only our own convention has.
 
     Raises
     ------
@@ -27,6 +30,12 @@ def check_compat(compat: str | None) -> None:
     """
     if compat not in (None, "reference"):
         raise ValueError(f'compat must be None or "reference", got {compat!r}')
+    given = [name for name, there in beyond.items() if there]
+    if compat and given:
+        raise ValueError(
+            'compat="reference" sweeps all planes of all rows once, as the published code does: '
+            f"leave out {', '.join(given)}, or compat"
+        )
 
 
 def reference_sweep(
@@ -61,15 +70,19 @@ def reference_sweep(
         x = as_array(block.rows).astype(np.float64)
         if planes is None:
             planes = Planes.of(as_frame(frame, x.shape[1], seed), pairs)
+            check_table(planes, angles, "or leave out compat, whose curves may be pooled")
             lengths = _lengths(frame, planes.frame.m)
             seen = np.zeros((1, planes.count, angles), np.int64)
             rows = zero = nonfinite = 0
         finite = np.asarray(np.isfinite(x).all(axis=1))
         rows += len(x)
         nonfinite += int((~finite).sum())
-        norm = np.sqrt(np.square(x).sum(axis=1, keepdims=True, where=finite[:, None]))
-        zero += int((finite & (norm[:, 0] == 0)).sum())
-        unit = x[finite] / np.where(norm == 0, 1, norm)[finite]
+        unit = x[finite]
+        largest = np.abs(unit).max(axis=1, keepdims=True, initial=0)
+        zero += int((largest == 0).sum())
+        unit /= np.where(largest == 0, 1, largest)  # first: huge and tiny rows have norms too
+        norm = np.linalg.norm(unit, axis=1, keepdims=True)
+        unit /= np.where(norm == 0, 1, norm)
         c = unit @ planes.frame.vectors.T
         g = planes.cosine
         for plane, (i, j) in enumerate(zip(planes.first, planes.second, strict=True)):
@@ -94,6 +107,7 @@ def reference_sweep(
         zero,
         nonfinite,
         compat="reference",
+        unit=bool(np.allclose(lengths, 1.0)),
     )
 
 

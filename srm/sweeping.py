@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ from ppp.streams import as_stream
 from srm.companion import Sweeping
 from srm.curve import SRMResult
 from srm.reference import check_compat, reference_sweep
+
+#: Widest standard basis whose planes are kept from one sweep to the next: half a MiB.
+WIDE = 256
+
+
+@lru_cache(maxsize=4)
+def _usual(n: int, pairs: str) -> Planes:
+    """Return the planes of the standard basis: making them takes longer than a small sweep."""
+    return Planes.of(Frame.standard(n), pairs)
 
 
 def sweep(
@@ -57,7 +67,8 @@ def sweep(
         Input and class of each row, for arrays.
     compat : {None, "reference"}
         "reference" reproduces the published code: turning from b_i towards −b_j, both ends of
-        [0, 2π] among the angles, the probe as long as b_i, zero rows in the denominator.
+        [0, 2π] among the angles, the probe as long as b_i, zero rows in the denominator; all
+        planes, no classes, no rotations.
     null_repeats : int
         Rotations of the frame, swept pooled on at most 10 000 rows, for `SRMResult.test`.
     seed : int
@@ -87,7 +98,13 @@ def sweep(
     ([0.333, 0.333, 0.0, 0.0], (3, 4))
     """
     made = Sweeping(epsilon, angles, None, signed, per_plane, planes, null_repeats, seed)
-    check_compat(compat)
+    check_compat(
+        compat,
+        label=label is not None,
+        planes=planes is not None,
+        per_plane=per_plane is False,
+        null_repeats=null_repeats > 0,
+    )
     stream = as_stream(x, sample, label)
     if compat is not None:
         return reference_sweep(stream, frame, epsilon, angles, pairs, signed, seed)
@@ -95,7 +112,9 @@ def sweep(
     def plan(pilot: list[Any]) -> list[Any]:
         if not pilot:
             raise ValueError("a sweep needs at least one row of activations, got none")
-        swept = Planes.of(as_frame(frame, int(pilot[0].rows.shape[1]), seed), pairs)
+        n = int(pilot[0].rows.shape[1])
+        usual = isinstance(frame, str) and frame == "standard" and n <= WIDE
+        swept = _usual(n, pairs) if usual else Planes.of(as_frame(frame, n, seed), pairs)
         return made.plan(swept, None)
 
     return made.result(run(stream.blocks(), plan, workers))
