@@ -99,6 +99,10 @@ for ax, name in zip(np.atleast_1d(axes), names, strict=True):
     ax.set(title=name, xlabel="hidden layers", ylabel="test accuracy, per cent")
     ax.set_xticks(settings["hidden"])
     ax.legend(fontsize=7)
+fig.suptitle(
+    f"preset {preset}: {settings['epochs']} epochs, networks of each: {settings['repeats']}",
+    fontsize=10,
+)
 show("adaptive-activations", preset)
 
 # %%

@@ -104,7 +104,8 @@ for row, (what, activation) in enumerate(rows):
             ax.set_xlabel("epoch")
         if index == 0:
             ax.set_ylabel(what)
-fig.suptitle(f"{split.name}, networks pooled: {settings['repeats']}; dotted: the threshold .95")
+caption = f"{split.name}, preset {preset}, networks pooled: {settings['repeats']}"
+fig.suptitle(f"{caption}; colour: log count; dotted: the threshold .95")
 show("adaptive-spectra", preset)
 
 # %%
@@ -122,6 +123,7 @@ for index, ax in enumerate(axes):
     ticks = np.arange(0, layer.shape[1], 10)
     ax.set_yticks(-ticks, ticks)
     ax.set(title=f"layer {index}", xlabel="singular value", ylabel="epoch", xscale="log")
+fig.suptitle(f"{caption}; isotropic tanh")
 show("adaptive-ridges", preset)
 
 # %%

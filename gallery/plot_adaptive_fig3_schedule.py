@@ -197,12 +197,15 @@ for row, count in enumerate(("neurons", "singular-values")):
         for boundary in settings["boundaries"]:
             ax.axvline(boundary, color="0.8", zorder=0)
         ax.set_title(f"H{layer + 1}, counting {count.replace('-', ' ')}", fontsize=10)
-        ax.set_ylim(bottom=0)
 axes[1, 1].set_xlabel("epoch (lines: the tasks change)")
+for ax in axes[0]:
+    ax.set_ylim(bottom=0)  # once both counts are drawn: they share the scale
 for ax in axes[:, 0]:
     ax.set_ylabel("width")
 handles = [plt.Line2D([], [], color=c) for c in ("C3", "C0")]
 axes[0, 2].legend(handles, ["starts as wide as its input", "starts narrower"], fontsize=8)
+named = " / ".join(task.name for task in tasks)
+fig.suptitle(f"preset {preset}: {named}; networks: {settings['repeats']}", fontsize=10)
 show("adaptive-schedule", preset)
 
 # %%

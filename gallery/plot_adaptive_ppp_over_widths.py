@@ -104,7 +104,8 @@ for key, about in store.snapshots.items():
 # %%
 # The picture: training rightwards, widths in the titles, a random basis last
 # ---------------------------------------------------------------------------
-ppp.plot_grid({"isotropic-tanh, adapting": columns}, draws=1)
+caption = f"{split.name}, preset {preset}: an isotropic-tanh classifier that adapts"
+ppp.plot_grid({"isotropic-tanh": columns}, draws=1, title=caption)
 show("adaptive-planes", preset)
 
 # %%
@@ -117,7 +118,8 @@ ax.axhline(1, color="0.5", zorder=0)
 ax.set(yscale="log", ylabel="seen / expected under isotropy")
 ax.set(xlabel="degrees from the stronger neuron's axis (0) towards the weaker one's (90)")
 ax.set_xticks(np.arange(0, 361, 45))
-ax.legend(fontsize=7)
+ax.set_title(caption, fontsize=10)
+fig.legend(loc="outside right center", fontsize=8)
 show("adaptive-sweeps", preset)
 
 # %%

@@ -150,6 +150,7 @@ axes[0].set_title("width changed by (float32; the lines lie on each other)", fon
 axes[1].set_title("what is left as singular values vanish (float64)", fontsize=10)
 axes[1].set_xticks(range(len(factors)), factors)
 axes[0].legend(fontsize=7)
+fig.suptitle(f"{split.name}, preset {preset}, means over networks: {settings['repeats']}")
 show("adaptive-invariance", preset)
 
 # %%

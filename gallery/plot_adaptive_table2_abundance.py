@@ -100,6 +100,11 @@ for end, column in zip(settings["widths"], table.T, strict=True):
 ax.set(xscale="log", xlabel="starting width", ylabel="test accuracy, per cent")
 ax.set_xticks(settings["widths"], settings["widths"])
 ax.minorticks_off()
+ax.set_title(
+    f"{split.name}, preset {preset}, {sum(settings['phases'])} epochs, "
+    f"means over networks: {settings['repeats']}",
+    fontsize=10,
+)
 ax.legend(fontsize=8)
 show("adaptive-abundance", preset)
 

@@ -82,6 +82,10 @@ fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
 image = ax.imshow(shown[:80].T, aspect="auto", cmap="RdBu_r", vmin=-4, vmax=4)
 ax.set(xlabel="test image", ylabel="component")
 fig.colorbar(image, label="value, in deviations")
+ax.set_title(
+    f"{split.name}, preset {preset}: the {settings['width']} components of the hidden layer",
+    fontsize=10,
+)
 show("adaptive-components", preset)
 
 # %%

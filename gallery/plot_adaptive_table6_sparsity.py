@@ -119,7 +119,16 @@ kept = [adapt.retained_fraction(1000, int(depth), triangular=True) for depth in 
 ax.plot(depths, kept, "k:", label="width 1000, triangular in even depth")
 ax.axhline(0.5, color="0.7")
 ax.set(xlabel="affine layers", ylabel="share of parameters kept")
-ax.legend()
+for (_, hidden), done in zip(settings["architectures"], results.values(), strict=True):
+    share = np.mean([one["after"] / one["before"] for one in done])
+    ax.plot(hidden + 1, share, "o", color="k", ms=4)
+ax.plot([], [], "o", color="k", ms=4, label="networks trained here")
+ax.set_title(
+    f"Lines: the paper's formula, one width throughout; dots: counted\n({split.name}, "
+    f"preset {preset}: {split.inputs.shape[1]} in, {split.classes} out)",
+    fontsize=10,
+)
+ax.legend(fontsize=8)
 show("adaptive-sparsity", preset)
 
 # %%

@@ -24,7 +24,9 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("gaussian", **settings)
-ppp.plot_grid(draws, title="Standard normal samples, a random frame each", thinned=thinned)
+ppp.plot_grid(
+    draws, title=f"Standard normal samples, a random frame each, preset {preset}", thinned=thinned
+)
 show("fig04", preset)
 
 # %%

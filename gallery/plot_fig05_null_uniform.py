@@ -24,7 +24,11 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("uniform-embedded", **settings)
-ppp.plot_grid(draws, title="Uniform samples of the unit cube through a random map", thinned=thinned)
+ppp.plot_grid(
+    draws,
+    title=f"Uniform samples of the unit cube through a random map, preset {preset}",
+    thinned=thinned,
+)
 show("fig05", preset)
 
 # %%

@@ -22,7 +22,11 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("uniform-standardised", **settings)
-ppp.plot_grid(draws, title="Standardised uniform samples through a random map", thinned=thinned)
+ppp.plot_grid(
+    draws,
+    title=f"Standardised uniform samples through a random map, preset {preset}",
+    thinned=thinned,
+)
 show("fig06", preset)
 
 # %%

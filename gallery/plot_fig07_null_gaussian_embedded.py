@@ -24,7 +24,9 @@ thinned = settings.pop("thinned")
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
 draws = independent("gaussian-embedded", **settings)
-ppp.plot_grid(draws, title="Standard normal inputs through a random map", thinned=thinned)
+ppp.plot_grid(
+    draws, title=f"Standard normal inputs through a random map, preset {preset}", thinned=thinned
+)
 show("fig07", preset)
 
 # %%

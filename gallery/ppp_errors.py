@@ -106,6 +106,7 @@ def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) ->
                 _curve(ax, curves, setting, activation)
     for ax in axes[-1]:
         ax.set_xlabel("epochs")
+        ax.xaxis.get_major_locator().set_params(integer=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("held-out error,\nstandardised scale")
     ends = np.concatenate([values[np.isfinite(values)] for values in last.values()])

@@ -211,6 +211,15 @@ def caption(setting: Setting, k: int = 0) -> str:
     )
 
 
+def _diverged(rows: ppp_claims.Rows, epochs: int) -> str:
+    """Return a line on the rows that diverged, and the epoch of their last snapshot."""
+    lost = {network: max(columns) for network, columns in rows.items() if max(columns) < epochs}
+    if not lost:
+        return ""
+    said = ", ".join(f"{list(rows).index(network) + 1} ({at})" for network, at in lost.items())
+    return f"\ndiverged, in rows (epoch of the last snapshot): {said}"
+
+
 def draw(rows: ppp_claims.Rows, title: str) -> Any:
     """Draw the paper's grid: networks downwards, snapshots rightwards, one null column."""
     name, changes = preset()
@@ -236,7 +245,8 @@ def figure(
     name, changes = preset()
     title = heading(number, setting, k) + (f", {pairs}" if pairs != "combination" else "")
     rows = analysed(trained(setting), layer_name(k), pairs)
-    grid = draw(rows, title + (f", colours to {level:.0%} of the usual" if level < 1 else ""))
+    faint = f", colours to {level:.0%} of the usual" if level < 1 else ""
+    grid = draw(rows, title + faint + _diverged(rows, changes["epochs"]))
     if level < 1:
         for image in (image for ax in grid.axes for image in ax.images):
             image.set_clim(0, level * image.get_clim()[1])
