@@ -23,6 +23,8 @@ SIGMA = 1 / 100
 #: The narrowest Gaussian, in bins or pixels: at 0.63 the ripple of the lattice,
 #: 2 exp(-2 pi^2 (0.63^2 - 1/12)), is 0.4 %.
 NARROWEST = 0.63
+#: Most pixels along an image, which then holds 512 MiB.
+PIXELS = 2**13
 #: Standard deviations that no pixel of an image is expected to exceed.
 SURE = 5.0
 #: Bins further than this many widths from the image are left out (a relative 1e-14).
@@ -110,6 +112,17 @@ def bin_centres(half_width: float, bins: int) -> np.ndarray:
     on the positive side, and is drawn half a bin from the origin.
     """
     return (np.arange(bins) + 0.5 - bins / 2) * (2.0 * half_width / bins)
+
+
+def check_size(size: int) -> None:
+    """Raise a ValueError for an image without pixels, or one that would not fit."""
+    if size < 2:
+        raise ValueError(f"size must be at least 2 pixels, got {size}")
+    if size > PIXELS:
+        raise ValueError(
+            f"size must be at most {PIXELS:,} pixels, got {size:,}, an image of {size**2:,}: take "
+            "a smaller extent for more detail"
+        )
 
 
 def error_bound(sigma: float, width: float) -> float:
@@ -216,8 +229,7 @@ def density(
     grid = np.asarray(grid)
     if grid.ndim != 2 or grid.shape[0] != grid.shape[1]:
         raise ValueError(f"grid must be square, (G, G), got shape {grid.shape}")
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels, got {size}")
+    check_size(size)
     if extent is None or sigma is None:
         shown = window([_Grid(grid, half_width, outside)], size, extent)
         extent, sigma = shown.extent, shown.sigma if sigma is None else sigma

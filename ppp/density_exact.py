@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppp.density import Density, Window, pixel_centres
+from ppp.density import Density, Window, check_size, pixel_centres
 
 if TYPE_CHECKING:
     from ppp.point_cloud import Points
@@ -63,8 +63,7 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
         raise ValueError(f"points must have shape (H, 2), got {w.shape}")
     if not np.isfinite(w).all():
         raise ValueError("points must be finite, got NaN or infinite coordinates: leave them out")
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels, got {size}")
+    check_size(size)
     if not (window.extent > 0 and window.sigma > 0):
         raise ValueError(f"extent and sigma must be positive, got {window}")
     centres = pixel_centres(window.extent, size)

@@ -139,9 +139,9 @@ class PointCollector:
 def _plane_of_slot(planes: Planes) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each pair's place in the triangle, the plane (i, j) and the plane (j, i)."""
     m = planes.frame.m
+    i, j = planes.first, planes.second  # raises where there are too many planes, before the rest
     size = m * (m - 1) // 2
     forward, backward = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
-    i, j = planes.first, planes.second
     up = i < j
     index = np.arange(len(i))
     forward[triangle(i[up], j[up], m)] = index[up]

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from ppp.table import counted, readable
 
 if TYPE_CHECKING:
+    from ppp.planes import Planes
     from ppp.result import PPPResult
+
+#: Pairs of parallel vectors that are named; the others are counted.
+NAMED = 4
 
 
 def summarise(result: PPPResult) -> str:
@@ -55,7 +59,7 @@ def sentences(result: PPPResult) -> list[str]:
         pairs = len(planes.degenerate)
         lines.append(
             f"{counted(pairs, 'pair')} of vectors {'is' if pairs == 1 else 'are'} parallel or "
-            "antipodal and span no plane: skipped."
+            f"antipodal and span no plane: skipped ({_skipped(planes)})."
         )
     if tally.outside:
         lie = "lies" if tally.outside == 1 else "lie"
@@ -72,6 +76,14 @@ def sentences(result: PPPResult) -> list[str]:
     if result.verdict is not None:
         lines += [result.verdict.text, *result.verdict.notes]
     return lines
+
+
+def _skipped(planes: Planes) -> str:
+    """Name the first pairs that span no plane."""
+    labels = planes.frame.labels
+    named = [f"{labels[i]} and {labels[j]}" for i, j in planes.degenerate[:NAMED]]
+    more = len(planes.degenerate) - len(named)
+    return "; ".join([*named, f"{more:,} more in `planes.degenerate`"] if more else named)
 
 
 def as_html(result: PPPResult) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from ppp.planes import PAIRS, Planes, triangle
+from ppp.planes import PAIRS, TABLE_LIMIT, Planes, triangle
 from ppp.reservoir import Reservoir
 from ppp.rule import Rule
-from srm.counting import Spotlight, SweepCounter
+from srm.counting import TABLE_NUMBERS, Spotlight, SweepCounter
 from srm.curve import SRMResult
 from srm.rotations import rotation_curves
 
-#: Most numbers in a table of planes by angles: 256 MiB.
-TABLE_NUMBERS = 2**25
+#: Most angles of one curve.
+ANGLES = 2**20
 
 
 @dataclass(frozen=True)
@@ -116,26 +117,40 @@ def _lines(
     """Return the line of each pair in the table of curves; empty for all, None for no table."""
     m = swept.frame.m
     if named is not None:
-        lines = np.full(m * (m - 1) // 2, -1, np.int64)
+        if m * (m - 1) // 2 > TABLE_LIMIT:
+            raise ValueError(
+                f"planes are named among at most {TABLE_LIMIT:,} pairs, this frame has "
+                f"{m * (m - 1) // 2:,}: sweep the frame of just their vectors, "
+                "Frame.given(frame.vectors[[i, j]]), in which the plane has the same curve"
+            )
         slots = [_slot(i, j, m) for i, j in named]
         used = sorted(set(slots))
+        check_table(len(used) * (1 + swept.ordered), angles, "or name fewer planes")
+        lines = np.full(m * (m - 1) // 2, -1, np.int64)
         lines[used] = np.arange(len(used))
-        if np.isin(used, triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)).any():
-            raise ValueError("a plane named in `planes` is degenerate: its vectors are parallel")
+        parallel = triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)
+        for pair, slot in zip(named, slots, strict=True):
+            if slot in parallel:
+                raise ValueError(
+                    f"vectors {pair[0]} and {pair[1]} are parallel or antipodal: they span no "
+                    "plane, leave it out of `planes`"
+                )
         return lines
     if per_plane is None:
         per_plane = swept.count * angles <= TABLE_NUMBERS
     if per_plane:
-        check_table(swept, angles, "name some `planes`, or per_plane=False for the pooled curve")
+        check_table(
+            swept.count, angles, "name some `planes`, or per_plane=False for the pooled curve"
+        )
     return np.empty(0, np.int64) if per_plane else None
 
 
-def check_table(swept: Planes, angles: int, way_out: str) -> None:
+def check_table(planes: int, angles: int, way_out: str) -> None:
     """Refuse a table of curves that would not fit, before any work.
 
     Parameters
     ----------
-    swept : Planes
+    planes : int
         Planes with a curve each.
     angles : int
         Numbers in a curve.
@@ -147,10 +162,10 @@ def check_table(swept: Planes, angles: int, way_out: str) -> None:
     ValueError
         If there are more than `TABLE_NUMBERS` numbers.
     """
-    numbers = swept.count * angles
+    numbers = planes * angles
     if numbers > TABLE_NUMBERS:
         raise ValueError(
-            f"a curve for each of {swept.count:,} planes at {angles} angles makes {numbers:,} "
+            f"a curve for each of {planes:,} planes at {angles} angles makes {numbers:,} "
             f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, {way_out}"
         )
 
@@ -164,7 +179,18 @@ def _slot(i: int, j: int, m: int) -> int:
 def _check(epsilon: float, angles: int, null_repeats: int) -> None:
     if not -1 <= epsilon <= 1:
         raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
+    for name, value in (("angles", angles), ("null_repeats", null_repeats)):
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
     if angles < 1:
         raise ValueError(f"angles must be at least 1, got {angles!r}")
+    if angles > ANGLES:
+        raise ValueError(f"angles must be at most {ANGLES:,}, got {angles:,}")
     if null_repeats < 0:
         raise ValueError(f"null_repeats must not be negative, got {null_repeats!r}")
+    numbers = (null_repeats + 1) * angles
+    if numbers > TABLE_NUMBERS:
+        raise ValueError(
+            f"{null_repeats:,} rotations at {angles:,} angles make {numbers:,} numbers, the limit "
+            f"is {TABLE_NUMBERS:,}: draw fewer rotations or take fewer angles"
+        )

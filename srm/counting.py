@@ -11,10 +11,13 @@ from ppp.counting import search_arguments
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import SLACK, Rule
+from ppp.tally import CLASS_LIMIT
 from srm.kernels import sweep_rows
 
 #: Rows of another class, in the state that kernels read.
 OTHER = 255
+#: Most numbers in the tables of planes by angles, all classes together: 256 MiB.
+TABLE_NUMBERS = 2**25
 
 
 class Spotlight:
@@ -158,8 +161,20 @@ class SweepCounter:
                 m = self.planes.frame.m
                 lines = int(self.lines.max(initial=-1)) + 1 if len(self.lines) else m * (m - 1) // 2
             orders, signs = 1 + self.planes.ordered, 1 + self.signed
+            self._check_room(orders * max(1, lines))
             self.counts[label] = Counted(orders, signs, lines, self.spotlight.angles)
         return self.counts[label]
+
+    def _check_room(self, curves: int) -> None:
+        """Refuse a further class whose curves would not fit beside those that are there."""
+        classes = len(self.counts) + 1
+        numbers = classes * curves * self.spotlight.angles
+        if classes > CLASS_LIMIT or (classes > 1 and numbers > TABLE_NUMBERS):
+            raise ValueError(
+                f"{curves:,} curves at {self.spotlight.angles:,} angles are kept for at most "
+                f"{min(CLASS_LIMIT, TABLE_NUMBERS // (numbers // classes)):,} classes, got more: "
+                "group the labels or leave them out, name some `planes`, or per_plane=False"
+            )
 
     def _sweep(self, piece: Any, state: np.ndarray, counted: Counted) -> None:
         light = self.spotlight

@@ -241,6 +241,10 @@ class SRMResult:
         """
         at = np.flatnonzero((self.first == plane[0]) & (self.second == plane[1]))
         if not len(at):
+            if sorted(plane) in self.planes.degenerate.tolist():
+                raise KeyError(
+                    f"vectors {plane[0]} and {plane[1]} are parallel: they span no plane"
+                )
             raise KeyError(
                 f"no curve was kept for plane {tuple(plane)}: name it in `planes` of the sweep"
             )

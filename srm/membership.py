@@ -58,7 +58,7 @@ def standing(
         pair = made.vectors[[i, j]]
         g = float(pair[0] @ pair[1])
         if 1 - g * g < DEGENERATE:
-            raise ValueError(f"vectors {i} and {j} are parallel: they span no plane")
+            raise ValueError(f"vectors {i} and {j} are parallel or antipodal: they span no plane")
         for piece in prepared.pieces:
             c = piece.x.astype(np.float64) @ pair.T
             w = np.stack([c[:, 0], (c[:, 1] - g * c[:, 0]) / np.sqrt(1 - g * g)], axis=1)

@@ -201,7 +201,9 @@ def _name(result: SRMResult, plane: tuple[int, int] | None) -> str:
 
 def _setting(result: SRMResult) -> str:
     sign = "signed, " if result.signed else ""
+    skipped = len(result.planes.degenerate)
     return (
         f"spotlight, {sign}ε = {result.epsilon:g}, n = {result.planes.frame.n}, "
         f"{int(result.rows.sum()):,} samples, {result.planes.pairs}"
+        + (f", {skipped:,} parallel pairs skipped" if skipped else "")
     )

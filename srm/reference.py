@@ -70,7 +70,7 @@ def reference_sweep(
         x = as_array(block.rows).astype(np.float64)
         if planes is None:
             planes = Planes.of(as_frame(frame, x.shape[1], seed), pairs)
-            check_table(planes, angles, "or leave out compat, whose curves may be pooled")
+            check_table(planes.count, angles, "or leave out compat, whose curves may be pooled")
             lengths = _lengths(frame, planes.frame.m)
             seen = np.zeros((1, planes.count, angles), np.int64)
             rows = zero = nonfinite = 0

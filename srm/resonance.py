@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Draws of the Gaussian process that makes a band simultaneous over all angles.
 DRAWS = 4000
+#: Numbers of those draws that are held at a time: 32 MiB.
+ROOM = 2**21
 
 
 class Against(NamedTuple):
@@ -141,7 +143,11 @@ def _greatest(covariance: np.ndarray, seed: int) -> np.ndarray:
     if total <= 0:
         return np.zeros(DRAWS)
     rng = np.random.default_rng(seed)
-    size = (DRAWS // 2, len(spectrum))
-    noise = rng.standard_normal(size) + 1j * rng.standard_normal(size)
-    process = np.fft.fft(noise * np.sqrt(spectrum / total), axis=1)
-    return np.sort(np.concatenate([np.abs(process.real), np.abs(process.imag)]).max(axis=1))
+    shape, found = np.sqrt(spectrum / total), []
+    step = max(1, ROOM // len(spectrum))
+    for start in range(0, DRAWS // 2, step):
+        size = (min(step, DRAWS // 2 - start), len(spectrum))
+        noise = rng.standard_normal(size) + 1j * rng.standard_normal(size)
+        process = np.fft.fft(noise * shape, axis=1)
+        found += [np.abs(process.real).max(axis=1), np.abs(process.imag).max(axis=1)]
+    return np.sort(np.concatenate(found))
