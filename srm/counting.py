@@ -13,6 +13,7 @@ from ppp.prepared import Prepared
 from ppp.rule import SLACK, Rule
 from ppp.tally import CLASS_LIMIT
 from srm.kernels import sweep_rows
+from srm.kernels_sifting import sift
 
 #: Rows of another class, in the state that kernels read.
 OTHER = 255
@@ -177,12 +178,15 @@ class SweepCounter:
             )
 
     def _sweep(self, piece: Any, state: np.ndarray, counted: Counted) -> None:
-        light = self.spotlight
+        light, c = self.spotlight, piece.coordinates(self.planes.frame)
+        share, lowest = self._arguments[0].share, self._arguments[-1]
+        busy = np.empty(len(piece), np.uint8)
+        sift(c, piece.norm2, state.astype(np.uint8, copy=False), share, lowest, busy, OTHER)
         sweep_rows(
             piece.x,
-            piece.coordinates(self.planes.frame),
+            c,
             piece.norm2,
-            state,
+            busy,
             *self._arguments,
             light.limit,
             light.complement,

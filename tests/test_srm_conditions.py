@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import ppp
 import srm
 from ppp.cli import plot as command
+from srm.kernels_sifting import sift
 
 ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(11)
@@ -82,6 +83,27 @@ def test_rows_of_any_type_are_swept_as_their_exact_values(kind):
     for given in (x, iter([x[:100], x[100:]])):
         curve = srm.sweep(given, "haar", 0.6, 24, signed=True)
         np.testing.assert_array_equal(curve.seen, exact.seen)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.95, 0.25, 1.0])
+def test_sifting_keeps_every_row_with_a_hit_and_few_others(kind, share):
+    rng = np.random.default_rng(6)
+    c = rng.standard_normal((4000, 12)) * np.exp(rng.normal(0, 1.5, (4000, 12)))
+    c[:50] = 0
+    c[:50, 3:5] = 1  # ties: all of the row lies in one plane
+    c *= 10.0 ** rng.uniform(-13, 13, (4000, 1))
+    c = c.astype(kind)
+    norm2 = np.square(c.astype(np.float64)).sum(axis=1)
+    state = (rng.random(4000) < 0.1).astype(np.uint8)
+    out = np.full(4000, 77, np.uint8)
+    sift(c, norm2, state, share, 0.5, out, 255)
+    two = np.sort(np.square(c.astype(np.float64)), axis=1)[:, -2:].sum(axis=1)
+    np.testing.assert_array_equal(out[state == 1], 1)
+    needed = (state == 0) & (two >= share * norm2 * (1 - 1e-9))
+    assert needed[:50].sum() == (state[:50] == 0).sum()
+    assert (out[needed] == 0).all()
+    assert (out[(state == 0) & (two < share * norm2 * (1 - 1e-4)) & (norm2 > 1e-26)] == 255).all()
 
 
 @pytest.mark.parametrize("angles", [1, 2, 3, 721, 3601])
