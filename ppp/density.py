@@ -13,6 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ppp.density_errors import error_bound, likely_error
+
 #: The image reaches this factor beyond the quantile of the radii.
 MARGIN = 1.05
 QUANTILE = 0.999
@@ -25,8 +27,6 @@ SIGMA = 1 / 100
 NARROWEST = 0.63
 #: Most pixels along an image, which then holds 512 MiB.
 PIXELS = 2**13
-#: Standard deviations that no pixel of an image is expected to exceed.
-SURE = 5.0
 #: Bins further than this many widths from the image are left out (a relative 1e-14).
 REACH = 8.0
 
@@ -80,11 +80,11 @@ class Density:
     sum : int
         Hits in the grid that the image was made from.
     bound : float
-        Largest error against the exact sum, for the worst placed hits, in units of
-        ``sum / (2 pi sigma^2)``, the height of the image had all hits fallen on one point.
+        Most by which any pixel can differ from the exact sum, wherever in their bins the hits
+        lie, in units of the image's maximum: see `ppp.density_errors.error_bound`.
     likely : float
-        Largest error to expect where hits lie evenly within their bins, in units of the image's
-        maximum: see `likely_error`. Beams narrower than a bin may exceed it, `bound` never.
+        The same for hits that lie evenly within their bins: see `ppp.density_errors.likely_error`.
+        Beams narrower than a bin, or exact zeros, may exceed it; nothing exceeds `bound`.
     """
 
     image: np.ndarray
@@ -123,55 +123,6 @@ def check_size(size: int) -> None:
             f"size must be at most {PIXELS:,} pixels, got {size:,}, an image of {size**2:,}: take "
             "a smaller extent for more detail"
         )
-
-
-def error_bound(sigma: float, width: float) -> float:
-    """Worst error of one binned Gaussian, as a fraction of its exact peak.
-
-    A hit moves by at most ``width / sqrt(2)``, which costs the steepest slope of a Gaussian,
-    exp(-1/2)/sigma, times that; and the narrower Gaussian is higher by sigma^2/narrow^2 - 1.
-    Many hits spread over several bins cancel most of this: see `likely_error`.
-
-    Parameters
-    ----------
-    sigma, width : float
-        Standard deviation of the Gaussian and width of a bin, in the same units.
-    """
-    narrow = sigma**2 - width**2 / 12
-    return (sigma**2 / narrow - 1.0) + math.exp(-0.5) * width / (math.sqrt(2.0) * sigma)
-
-
-def likely_error(highest: float, sigma: float, width: float) -> float:
-    """Largest error to expect of an image whose hits lie evenly within their bins.
-
-    Moving one hit by a random part of a bin changes a pixel with the variance
-    ``width^2 / 12`` times the squared slope of its Gaussian, which is at most
-    ``1 / (pi e sigma^4)`` times the Gaussian itself. Summed over hits, the standard deviation of a
-    pixel is at most ``width / sigma^2 * sqrt(pixel / (12 pi e))``; five of these are given, and the
-    ripple of the lattice of bins.
-
-    Parameters
-    ----------
-    highest : float
-        The image's maximum, hits per unit area.
-    sigma, width : float
-        Standard deviation of the Gaussian and width of a bin, in the same units.
-
-    Returns
-    -------
-    float
-        In units of the maximum; 0 for an empty image. It falls with the root of the number of
-        hits and with the width of a bin.
-
-    Examples
-    --------
-    >>> round(likely_error(1e6 / (2 * math.pi), sigma=0.04, width=1 / 64), 4)
-    0.0121
-    """
-    if highest <= 0:
-        return 0.0
-    ripple = 4 * math.exp(-2 * (math.pi * sigma / width) ** 2 + math.pi**2 / 6)
-    return SURE * width / sigma**2 * math.sqrt(1 / (12 * math.pi * math.e * highest)) + ripple
 
 
 def density(
@@ -241,34 +192,33 @@ def density(
             f"sigma must be at least {NARROWEST} bins, {NARROWEST * width:.4g} for this grid, "
             f"got {sigma:.4g}: widen it, or scan again with a finer grid"
         )
-    near, kernel = _gaussians(half_width, grid.shape[0], extent, sigma, size)
-    image = _spread(kernel, grid[near, near].T.astype(np.float64), device)
-    total = int(grid.sum(dtype=np.int64))
-    likely = likely_error(float(image.max()), sigma, width)
-    return Density(image, float(extent), float(sigma), total, error_bound(sigma, width), likely)
+    narrow = math.sqrt(sigma**2 - width**2 / 12)
+    image = _spread(grid, half_width, extent, narrow, size, device)
+    total, highest = int(grid.sum(dtype=np.int64)), float(image.max())
+    bound = 0.0
+    if highest > 0:
+        wider = _spread(grid, half_width, extent, math.sqrt(2.0) * sigma, size, device)
+        bound = error_bound(sigma, width) * float(wider.max()) / highest
+    likely = likely_error(highest, sigma, width)
+    return Density(image, float(extent), float(sigma), total, bound, likely)
 
 
-def _spread(kernel: np.ndarray, hits: np.ndarray, device: str | None) -> np.ndarray:
-    """Return kernel @ hits @ kernel', (size, size)."""
+def _spread(
+    grid: np.ndarray, half_width: float, extent: float, sigma: float, size: int, device: str | None
+) -> np.ndarray:
+    """Return the sum of Gaussians at the centres of the bins: kernel @ hits @ kernel'."""
+    centres = bin_centres(half_width, grid.shape[0])
+    low, high = np.searchsorted(centres, [-extent - REACH * sigma, extent + REACH * sigma])
+    near = slice(int(low), int(high))
+    offset = (pixel_centres(extent, size)[:, None] - centres[near]) / sigma
+    kernel = np.exp(-0.5 * offset**2) / (np.sqrt(2.0 * np.pi) * sigma)
+    hits = grid[near, near].T.astype(np.float64)
     if device is None:
-        return kernel @ hits @ kernel.T
+        return np.asarray(kernel @ hits @ kernel.T)
     import torch
 
     across = torch.tensor(kernel, device=device)
-    return (across @ torch.tensor(hits, device=device) @ across.T).cpu().numpy()
-
-
-def _gaussians(
-    half_width: float, bins: int, extent: float, sigma: float, size: int
-) -> tuple[slice, np.ndarray]:
-    """Return the bins within reach of the image and their Gaussians at each pixel, (size, b)."""
-    width = 2.0 * half_width / bins
-    narrow = np.sqrt(sigma**2 - width**2 / 12)
-    centres = bin_centres(half_width, bins)
-    low, high = np.searchsorted(centres, [-extent - REACH * sigma, extent + REACH * sigma])
-    near = slice(int(low), int(high))
-    offset = (pixel_centres(extent, size)[:, None] - centres[near]) / narrow
-    return near, np.exp(-0.5 * offset**2) / (np.sqrt(2.0 * np.pi) * narrow)
+    return np.asarray((across @ torch.tensor(hits, device=device) @ across.T).cpu().numpy())
 
 
 @dataclass(frozen=True)

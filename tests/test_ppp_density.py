@@ -11,11 +11,11 @@ from ppp.density import (
     NARROWEST,
     bin_centres,
     density,
-    error_bound,
     pixel_centres,
     thin,
     window,
 )
+from ppp.density_errors import error_bound
 
 
 def binned(w, half_width, bins):
@@ -82,8 +82,19 @@ def test_the_stated_bound_holds_for_the_worst_hits(w, bins, widths):
     sigma = widths * 2.0 / bins
     grid, _ = binned(w, 1.0, bins)
     made = density(grid, 1.0, size=24, extent=1.2, sigma=sigma)
-    worst = made.bound * made.sum / (2 * np.pi * sigma**2)
+    worst = made.bound * made.image.max()
     assert np.abs(made.image - exact(w, 1.2, sigma, 24)).max() <= worst * (1 + 1e-9)
+
+
+def test_the_bound_is_reached_to_a_third_by_hits_in_the_corners_of_their_bins():
+    # a bound that nothing comes near says nothing
+    h, sigma = 2 / 64, 0.08
+    for offset, share in ((1e-9, 0.3), (h / 2, 0.0)):
+        w = np.full((50, 2), offset)
+        grid, _ = binned(w, 1.0, 64)
+        made = density(grid, 1.0, size=96, extent=0.5, sigma=sigma)
+        error = np.abs(made.image - exact(w, 0.5, sigma, 96)).max() / made.image.max()
+        assert share * made.bound < error <= made.bound
 
 
 def test_bound_shrinks_with_finer_bins():
