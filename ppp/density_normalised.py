@@ -177,11 +177,12 @@ def _divisors(
         raise ValueError("a density is divided by at least one projection, got none")
     mine, others = _view(result), [_view(each) for each in listed]
     for one in others:
-        if (one.planes.frame.n, one.epsilon) != (mine.planes.frame.n, mine.epsilon):
+        alike = (one.planes.frame.n, one.epsilon, one.distance)
+        if alike != (mine.planes.frame.n, mine.epsilon, mine.distance):
             raise ValueError(
-                "a density is divided by one of the same width and epsilon: got "
+                "a density is divided by one of the same width and rule: got "
                 f"n = {mine.planes.frame.n} and {one.planes.frame.n}, epsilon = {mine.epsilon:g} "
-                f"and {one.epsilon:g}"
+                f"and {one.epsilon:g}, distance = {mine.distance} and {one.distance}"
             )
     rows = mine.valid * mine.planes.count
     weighted = [replace(one, weight=rows / max(1, one.valid * one.planes.count)) for one in others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from ppp.kernels.radial import count_radii
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import Rule
+
+#: Most bins of a profile.
+MOST = 2**20
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,18 @@ class Radial:
     Raises
     ------
     ValueError
-        If there is no bin.
+        If there is no bin, or more than a million.
     """
 
     bins: int = 100
 
     def __post_init__(self) -> None:
+        if not isinstance(self.bins, Integral):
+            raise ValueError(f"bins must be a whole number, got {self.bins!r}")
         if self.bins < 1:
             raise ValueError(f"bins must be at least 1, got {self.bins}")
+        if self.bins > MOST:
+            raise ValueError(f"bins must be at most {MOST:,}, got {self.bins:,}")
 
     def plan(self, planes: Planes, rule: Rule) -> list[Any]:
         """Return the sink.

@@ -85,6 +85,13 @@ def test_curves_beyond_memory_are_refused(options, part):
     refusal(lambda: srm.sweep(laplace(2000, 40), epsilon=0.9, **options), part, most=400)
 
 
+@pytest.mark.parametrize(
+    ("bins", "part"), [(0, "at least 1"), (10**10, "at most 1,048,576"), (2.5, "a whole number")]
+)
+def test_a_profile_has_a_number_of_bins_that_fits(bins, part):
+    refusal(lambda: ppp.Radial(bins=bins), f"bins must be {part}")
+
+
 def test_labels_that_fit_are_kept_apart():
     curve = srm.sweep(laplace(300, 4), epsilon=0.5, angles=4, label=np.arange(300))
     assert curve.seen.shape == (300, 6, 4)

@@ -182,6 +182,12 @@ def test_norms_may_be_given_where_the_rows_are_gone(tmp_path):
             lambda: ppp.density_ratio(ppp.project(normal(50)), ppp.project(normal(50, 7))),
             "n = 6 and 7, epsilon = 0.75 and 0.75",
         ),
+        (
+            lambda: ppp.density_ratio(
+                ppp.project(normal(50), distance=2.0), ppp.project(normal(50))
+            ),
+            "distance = 2.0 and None",
+        ),
     ],
 )
 def test_what_cannot_be_divided_says_why(call, text):
