@@ -11,6 +11,8 @@ before anything is learned.
 # %%
 # Rows of the decoder, trained and untrained
 # ------------------------------------------
+# What each output reads from latent layer 0, scaled as a whole so that one picture's scale suits
+# both.
 import copy
 
 import numpy as np
@@ -34,8 +36,9 @@ files = {
 
 
 def rows_of(network):
-    """Return the decoder's matrix: what each output reads from latent layer 0, (d, n)."""
-    return network.decoder[1].weight.detach().numpy()
+    """Return the decoder's matrix, (d, n), over the root mean square of its rows' lengths."""
+    weight = network.decoder[1].weight.detach()
+    return (weight / weight.square().sum(1).mean().sqrt()).numpy()
 
 
 networks = {network: isotropic.load_network(path) for network, path in files.items()}
