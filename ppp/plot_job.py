@@ -275,7 +275,8 @@ def draw(found: Found, options: dict[str, Any], show: str) -> Any:
         names = ", ".join(f"{row} {column}".strip() for row, column in _flat(found))
         raise ValueError(f"{alone} draws one network at a time, got {names}")
     if alone == "--normalise":
-        return plot_density(first, size=size, normalise=options["normalise"], title=row).figure
+        by = options["normalise"]
+        return plot_density(first, size=size, scale=scale, title=row, normalise=by).figure
     if alone:
         return plot_against_null(first, title=row) if show == "maps" else scatter(first, row)
     if options["grid"]:

@@ -235,6 +235,10 @@ def test_the_command_divides_one_network(tmp_path):
     done = CliRunner().invoke(command, [*both, "-o", str(tmp_path / "no.png")])
     assert done.exit_code == 2
     assert "--normalise draws one network at a time, got a, b" in done.output
+    scaled = [str(tmp_path / "a.npy"), "--normalise", "null", "--scale", "max", *quick]
+    done = CliRunner().invoke(command, [*scaled, "-o", str(tmp_path / "no.png")])
+    assert done.exit_code == 2
+    assert "a ratio has its own colours" in done.output
     bare = [str(tmp_path / "a.npy"), "--normalise", "null", "--null", "none", *quick]
     done = CliRunner().invoke(command, [*bare, "-o", str(tmp_path / "no.png")])
     assert done.exit_code == 2
