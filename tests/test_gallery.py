@@ -24,7 +24,7 @@ ADAPTIVE = (
     "fig1", "fig2", "fig3", "table1", "table2", "table3", "table6", "timing", "experiment6",
 )  # fmt: skip
 #: What is shown beyond the papers: parts of the scripts' names.
-BEYOND = ("srm", "training", "classes", "weights", "planes", "heads", "thomson")
+BEYOND = ("srm", "training", "classes", "weights", "planes", "heads", "thomson", "ratio")
 
 
 @pytest.fixture
