@@ -43,8 +43,7 @@ def histories(setting: Setting, field: str) -> dict[str, np.ndarray]:
             for activation, paths in files.items()
         }
     else:
-        named = [*setting.activations, campaign.checkpoint(out).stem, "losses.json"]
-        path = out / "-".join(named)
+        path = out / f"{campaign.checkpoint(out).stem}-losses.json"
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
                 fresh = path.with_suffix(".new")

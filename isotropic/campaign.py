@@ -106,7 +106,8 @@ class Campaign:
         """Return where an interrupted training goes on from."""
         last = self.protocol.seed + self.repeats - 1
         store = self.store(out, "", self.protocol.seed)
-        return out / f"{store.stem}-{last}.checkpoint.pt"
+        # Other activations in the same folder are another training, and may run beside this one.
+        return out / f"{'+'.join(self.activations)}-{store.stem}-{last}.checkpoint.pt"
 
     def run(self, out: Path, *, overwrite: bool = False, progress: bool = False) -> list[Run]:
         """Train all networks at once.

@@ -6,6 +6,7 @@ import torch
 
 import hooks
 from isotropic import Mixture, train_ensemble
+from isotropic.campaign import Campaign
 from isotropic.data import Images, digits
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
@@ -111,6 +112,27 @@ def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
     for one, other in zip(whole, resumed, strict=True):
         assert gap(one.model, other.model) == 0
         assert [e["loss"] for e in one.history] == [e["loss"] for e in other.history]
+
+
+def test_a_stopped_training_is_not_in_the_way_of_another_in_its_folder(tmp_path, monkeypatch):
+    def killed(self, path):
+        save(self, path)
+        raise StoppedError
+
+    save = Checkpoint.save
+    one, other = (
+        Campaign.prepare("digits", [form], width=3, epochs=2) for form in ("tanh", "leaky-relu")
+    )
+    monkeypatch.setattr(Checkpoint, "save", killed)
+    with pytest.raises(StoppedError):
+        one.run(tmp_path)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    assert one.checkpoint(tmp_path).exists()
+    other.run(tmp_path)
+    assert one.checkpoint(tmp_path).exists()  # still there to go on from
+    one.run(tmp_path)
+    assert len(list(tmp_path.glob("*/*.h5"))) == 2
+    assert not list(tmp_path.glob("*.checkpoint.pt"))
 
 
 def test_stores_of_a_stopped_training_are_whole_after_it_went_on(tmp_path, monkeypatch):
