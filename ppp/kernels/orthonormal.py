@@ -169,35 +169,88 @@ def count_orthonormal(
     -------
     hits : int
     """
-    norms, fourths, sums, rows = room.norm2, room.fourth, room.sums, room.rows
+    norms, fourths, sums = room.norm2, room.fourth, room.sums
     total = 0
     for begin in range(0, x.shape[0], BATCH):
         end = min(x.shape[0], begin + BATCH)
         _moments(x, c, whole, begin, end, norms, fourths)
-        number = 0
-        for r in range(begin, end):
-            at = r - begin
-            norm2 = norms[at]
-            if LEAST <= norm2 <= MOST:
-                state[start + r] = VALID
-                share = fourths[at] / (norm2 * norm2)
-                rows[number] = r
-                number += share >= reach
-            else:
-                found, hits, share = _count_unusual(
-                    x, r, whole, bound, vectors, spare, counts, sums[at : at + 1], ledger.counts
-
-                )  # fmt: skip
-                state[start + r] = EXTREME if found == VALID else found
-                total += hits
-            fourths[at] = share
-        if number:
-            total += search_rows(
-                x, c, patterns, number, norms, begin, 1.0, bound, gamma, vectors, counts, room,
-                sums,
+        if _is_quiet(end - begin, norms, fourths, reach):
+            state[start + begin : start + end] = VALID
+            if not code.shape[0] and _apart(begin + start, end + start, sample, ledger.current):
+                _close_quietly(end - begin, fourths, ledger)
+                continue
+        else:
+            number, hits = _sort_out(
+                x, begin, end, whole, bound, reach, vectors, spare, counts, start, ledger, state,
+                room,
             )  # fmt: skip
+            total += hits
+            if number:
+                total += search_rows(
+                    x, c, patterns, number, norms, begin, 1.0, bound, gamma, vectors, counts,
+                    room, sums,
+                )  # fmt: skip
         _close(begin, end, start, sample, code, state, fourths, sums, ledger)
     return total
+
+
+@fast
+def _is_quiet(rows, norm2, fourth, reach):
+    """Make Σ c⁴ into Σ c⁴/‖x‖⁴; return whether all rows are of usual size and without a hit."""
+    loud = 0
+    for r in range(rows):
+        share = fourth[r] / (norm2[r] * norm2[r])
+        fourth[r] = share
+        loud += not ((norm2[r] >= LEAST) & (norm2[r] <= MOST) & (share < reach))
+    return loud == 0
+
+
+@fast
+def _sort_out(
+    x, begin, end, whole, bound, reach, vectors, spare, counts, start, ledger, state, room
+):  # fmt: skip
+    """Name the rows to search in `room.rows`, and count those of unusual size.
+
+    Returns how many are named, and the hits of the unusual ones.
+    """
+    number = total = 0
+    for r in range(begin, end):
+        at = r - begin
+        if LEAST <= room.norm2[at] <= MOST:
+            state[start + r] = VALID
+            room.rows[number] = r
+            number += room.fourth[at] >= reach
+        else:
+            found, hits, share = _count_unusual(
+                x, r, whole, bound, vectors, spare, counts, room.sums[at : at + 1],
+                ledger.counts,
+            )  # fmt: skip
+            state[start + r] = EXTREME if found == VALID else found
+            room.fourth[at] = share
+            total += hits
+    return number, total
+
+
+@fast
+def _apart(begin, end, sample, current):
+    """Return whether each of the rows is an input by itself."""
+    together = current[0] > 0.0
+    for at in range(begin, min(end, sample.shape[0] - 1)):
+        together |= sample[at] == sample[at + 1]
+    return not together
+
+
+@fast
+def _close_quietly(rows, share, ledger):
+    """Add rows without a hit, each an input by itself, to the one class there is."""
+    quartic, quartic2 = 0.0, 0.0
+    for r in range(rows):
+        quartic += share[r]
+        quartic2 += share[r] * share[r]
+    add_quiet(
+        ledger.inputs, ledger.moments, ledger.products, 0, rows, float(rows), quartic,
+        float(rows), quartic, quartic2,
+    )  # fmt: skip
 
 
 @fast

@@ -128,10 +128,15 @@ def add_quiet(inputs, moments, products, at, many, rows, quartic, rows2, cross, 
 @inlined
 def add_input(inputs, moments, products, current, at):
     """Add the sums of an input to its class, and empty them."""
+    # a tuple cannot overlap the arrays, so that the products below become vector instructions
+    row = (
+        current[0], current[1], current[2], current[3],
+        current[4], current[5], current[6], current[7],
+    )  # fmt: skip
     inputs[at] += 1
     for a in range(COLUMNS):
-        moments[at, a] += current[a]
-        for b in range(COLUMNS):
-            products[at, a, b] += current[a] * current[b]
-    for a in range(COLUMNS):
+        moments[at, a] += row[a]
         current[a] = 0.0
+    for a in range(COLUMNS):
+        for b in range(COLUMNS):
+            products[at, a, b] += row[a] * row[b]

@@ -26,7 +26,8 @@ def grid_bin(w, per_unit, half):
     position = -ONE if (position == 0) & (w < 0) else position
     position = position if position >= -half else -half - ONE
     position = position if position < half else half
-    return np.int32(position) + np.int32(half) + np.int32(1)
+    # summed as floats: numba would widen a sum of two int32, and vectors would lose half their width
+    return np.int32(position + half + ONE)
 
 
 @inlined

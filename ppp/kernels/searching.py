@@ -77,10 +77,19 @@ def gather(c, rc, least, heights, order):
 @inlined
 def find(c, rc, most, heights):
     """Return the first index whose |c| is the largest."""
-    begin = 0
-    while heights[begin // STRETCH] < most:
-        begin += STRETCH
-    while abs(c[rc, begin]) < most:
+    level = c.dtype.type(most)
+    at = 0
+    while heights[at] != level:
+        at += 1
+    begin = at * STRETCH
+    if begin + STRETCH <= c.shape[1]:
+        # a loop of known length, without a branch, is a few vector instructions
+        first = np.int32(STRETCH)
+        for k in range(STRETCH):
+            place = np.int32(k) if abs(c[rc, begin + k]) == level else np.int32(STRETCH)
+            first = np.int32(min(first, place))
+        return begin + first
+    while abs(c[rc, begin]) != level:
         begin += 1
     return begin
 
@@ -88,16 +97,28 @@ def find(c, rc, most, heights):
 @inlined
 def runner_up(bits, rc, top, mask, peaks, heights):
     """Return the largest |c| but that of `top`."""
-    begin = top // STRETCH * STRETCH
-    end = min(bits.shape[1], begin + STRETCH)
-    kept = peaks[top // STRETCH]
-    peaks[top // STRETCH] = max(
-        largest(bits, rc, begin, top, mask), largest(bits, rc, top + 1, end, mask)
-    )
+    kind = bits.dtype.type
+    at = top // STRETCH
+    begin = at * STRETCH
+    most = kind(0)
+    if begin + STRETCH <= bits.shape[1]:
+        own = np.int32(top - begin)
+        for k in range(STRETCH):
+            here = kind(bits[rc, begin + k] & mask) if np.int32(k) != own else kind(0)
+            most = kind(max(most, here))
+    else:
+        most = kind(
+            max(
+                largest(bits, rc, begin, top, mask),
+                largest(bits, rc, top + 1, bits.shape[1], mask),
+            )
+        )
+    kept = peaks[at]
+    peaks[at] = most
     second = 0.0
-    for at in range(0, bits.shape[1], STRETCH):
-        second = max(second, heights[at // STRETCH])
-    peaks[top // STRETCH] = kept
+    for other in range((bits.shape[1] + STRETCH - 1) // STRETCH):
+        second = max(second, heights[other])
+    peaks[at] = kept
     return second
 
 
