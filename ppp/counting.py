@@ -72,7 +72,7 @@ class PlaneCounter:
         elif planes.frame.orthonormal:
             self._counter = OrthonormalCounter(self._tally, bound_of(rule))
         else:
-            self._counter = ObliqueCounter(self._tally, search_arguments(planes, rule))
+            self._counter = ObliqueCounter(self._tally, bound_of(rule))
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel with everything that was counted in the tally."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from ppp.block_counting import error_share
 from ppp.device_room import Room, Votes
 from ppp.kernels import device as kernels
 from ppp.kernels.rows import LEAST, MOST, Bound
-from ppp.orthonormal_counting import error_share
 from ppp.prepared import Piece, Prepared
 from ppp.tally import CLASS_LIMIT, MOMENTS, Tally
 

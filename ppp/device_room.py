@@ -7,9 +7,9 @@ from collections.abc import Hashable
 import numpy as np
 import torch
 
+from ppp.block_counting import SINGLE_WIDTH
 from ppp.frame import GRAM_LIMIT
 from ppp.kernels import device as kernels
-from ppp.orthonormal_counting import SINGLE_WIDTH
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.tally import MOMENTS, Tally

@@ -6,18 +6,18 @@ import math
 
 import numpy as np
 
-from ppp.kernels.cpu import candidates, cosine, largest_two, partners
-from ppp.kernels.rows import MARGIN, VALID, jit, threshold
+from ppp.kernels.pairs import cosine, gather, leads, partners
+from ppp.kernels.rows import VALID, jit, part, threshold
 
 
-@jit
+@part
 def sees(w1, w2, cosine, sine, limit, strict):
     """Return whether the spotlight at an angle sees a sample with in-plane coordinates w."""
     along = w1 * cosine + w2 * sine
     return along > limit if strict else along >= limit
 
 
-@jit
+@part
 def arc(w1, w2, limit, strict, cosines, sines):
     """Return the first angle that sees w (it may be negative) and how many do in a row."""
     count = cosines.shape[0]
@@ -41,7 +41,7 @@ def arc(w1, w2, limit, strict, cosines, sines):
     return first, min(count, last - first + 1)
 
 
-@jit
+@part
 def add_arc(changes, first, number):
     """Count `number` angles from `first` on in an array of changes from one angle to the next."""
     count = changes.shape[0] - 1
@@ -89,16 +89,11 @@ def sweep_rows(
         if state[r] != VALID:
             continue
         kept = threshold(bound, norm2[r], 1.0)
-        most, next_most, _ = largest_two(c[r])
-        slack = MARGIN * kept
-        if most + next_most < 2 * lowest * kept - slack:
-            continue
         here = limit * math.sqrt(norm2[r])
-        count = candidates(c[r], 2 * lowest * kept - most - slack, order)
+        count = gather(c[r], kept, lowest, order)
         for k in range(count):
             i = order[k]
-            ci = np.float64(c[r, i])
-            if ci * ci < bounds[i] * kept - slack:
+            if not leads(np.float64(c[r, i]), bounds[i], kept):
                 continue
             number = partners(
                 i, x[r], c[r], kept, vectors, gram, orthonormal, bounds, order, count, found

@@ -10,25 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.inputs import COLUMNS, close
 from ppp.kernels.rows import (
-    COLUMNS,
+    BATCH,
     EXTREME,
     LEAST,
     MOST,
     VALID,
-    add_input,
-    add_quiet,
     dot,
     examine,
     fast,
+    fast_part,
     jit,
+    moments,
     power_sums,
+    read_only,
     sum_squares,
 )
 from ppp.kernels.searching import Patterns, search_rows
-
-#: Rows whose moments are taken in one loop of their own.
-BATCH = 256
 
 
 class Counts(NamedTuple):
@@ -86,48 +85,44 @@ class Room(NamedTuple):
 
 
 class Spare(NamedTuple):
-    """A row of unusual size: scaled, its coordinates, their patterns, room."""
+    """A row of unusual size: scaled, its coordinates, their patterns, room.
 
+    `x` and `c` are of the types of the other rows, so that no loop is compiled twice; `row` and
+    `line` are the same memory, to be written to.
+    """
+
+    row: np.ndarray
+    line: np.ndarray
     x: np.ndarray
     c: np.ndarray
     patterns: Patterns
     room: Room
 
     @classmethod
-    def of(cls, n: int, m: int) -> Spare:
-        """Return room for a row of width n with m coordinates."""
-        c = np.zeros((1, m))
-        return cls(np.zeros((1, n)), c, Patterns.of(c), Room.of(m))
+    def of(cls, x: np.ndarray, c: np.ndarray) -> Spare:
+        """Return room for a row like those of x, with coordinates like those of c."""
+        row, line = np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, c.shape[1]), c.dtype)
+        read = read_only(line)
+        return cls(row, line, read_only(row), read, Patterns.of(read), Room.of(c.shape[1]))
 
 
-@fast
-def _moments(x, c, whole, begin, end, norm2, fourth):
-    """Fill Σ x² and Σ c⁴ of rows begin … end − 1."""
-    for r in range(begin, end):
-        if whole:
-            norm2[r - begin], fourth[r - begin] = power_sums(x, r)
-        else:
-            norm2[r - begin] = sum_squares(x, r)
-            _, fourth[r - begin] = power_sums(c, r)
-
-
-@fast
-def _count_unusual(x, r, whole, bound, vectors, spare, counts, sums, ledger_counts):
-    """Count a row whose Σ x² leaves the ordinary range, scaled and in float64.
+@fast_part
+def _count_unusual(x, r, whole, bound, gamma, vectors, spare, counts, sums, ledger_counts):
+    """Count a row whose Σ x² leaves the ordinary range, scaled.
 
     Returns its state, its hits and its Σ c⁴/‖x‖⁴.
     """
-    state, scale = examine(x, r, spare.x)
+    state, scale = examine(x, r, spare.row)
     if state != VALID:
         ledger_counts[state - 1] += 1
         return state, 0, 0.0
     for i in range(spare.c.shape[1]):
-        spare.c[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
+        spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
     norm2 = sum_squares(spare.x, 0)
     spare.room.norm2[0], spare.room.rows[0] = norm2, 0
     _, fourth = power_sums(spare.c, 0)
     hits = search_rows(
-        spare.x, spare.c, spare.patterns, 1, spare.room.norm2, 0, scale, bound, 0.0, vectors,
+        spare.x, spare.c, spare.patterns, 1, spare.room.norm2, 0, scale, bound, gamma, vectors,
         counts, spare.room, sums,
     )  # fmt: skip
     return state, hits, fourth / (norm2 * norm2)
@@ -173,16 +168,14 @@ def count_orthonormal(
     total = 0
     for begin in range(0, x.shape[0], BATCH):
         end = min(x.shape[0], begin + BATCH)
-        _moments(x, c, whole, begin, end, norms, fourths)
-        if _is_quiet(end - begin, norms, fourths, reach):
+        moments(x, c, whole, begin, end, norms, fourths)
+        quiet = _is_quiet(end - begin, norms, fourths, reach)
+        if quiet:
             state[start + begin : start + end] = VALID
-            if not code.shape[0] and _apart(begin + start, end + start, sample, ledger.current):
-                _close_quietly(end - begin, fourths, ledger)
-                continue
         else:
             number, hits = _sort_out(
-                x, begin, end, whole, bound, reach, vectors, spare, counts, start, ledger, state,
-                room,
+                x, begin, end, whole, bound, gamma, vectors, reach, spare, counts, start, ledger,
+                state, room,
             )  # fmt: skip
             total += hits
             if number:
@@ -190,11 +183,11 @@ def count_orthonormal(
                     x, c, patterns, number, norms, begin, 1.0, bound, gamma, vectors, counts,
                     room, sums,
                 )  # fmt: skip
-        _close(begin, end, start, sample, code, state, fourths, sums, ledger)
+        close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)
     return total
 
 
-@fast
+@fast_part
 def _is_quiet(rows, norm2, fourth, reach):
     """Make Σ c⁴ into Σ c⁴/‖x‖⁴; return whether all rows are of usual size and without a hit."""
     loud = 0
@@ -205,9 +198,9 @@ def _is_quiet(rows, norm2, fourth, reach):
     return loud == 0
 
 
-@fast
+@fast_part
 def _sort_out(
-    x, begin, end, whole, bound, reach, vectors, spare, counts, start, ledger, state, room
+    x, begin, end, whole, bound, gamma, vectors, reach, spare, counts, start, ledger, state, room
 ):  # fmt: skip
     """Name the rows to search in `room.rows`, and count those of unusual size.
 
@@ -222,81 +215,13 @@ def _sort_out(
             number += room.fourth[at] >= reach
         else:
             found, hits, share = _count_unusual(
-                x, r, whole, bound, vectors, spare, counts, room.sums[at : at + 1],
+                x, r, whole, bound, gamma, vectors, spare, counts, room.sums[at : at + 1],
                 ledger.counts,
             )  # fmt: skip
             state[start + r] = EXTREME if found == VALID else found
             room.fourth[at] = share
             total += hits
     return number, total
-
-
-@fast
-def _apart(begin, end, sample, current):
-    """Return whether each of the rows is an input by itself."""
-    together = current[0] > 0.0
-    for at in range(begin, min(end, sample.shape[0] - 1)):
-        together |= sample[at] == sample[at + 1]
-    return not together
-
-
-@fast
-def _close_quietly(rows, share, ledger):
-    """Add rows without a hit, each an input by itself, to the one class there is."""
-    quartic, quartic2 = 0.0, 0.0
-    for r in range(rows):
-        quartic += share[r]
-        quartic2 += share[r] * share[r]
-    add_quiet(
-        ledger.inputs, ledger.moments, ledger.products, 0, rows, float(rows), quartic,
-        float(rows), quartic, quartic2,
-    )  # fmt: skip
-
-
-@fast
-def _close(begin, end, start, sample, code, state, fourths, sums, ledger):
-    """Add the rows begin … end − 1 to their inputs, and the inputs that end to their classes."""
-    inputs, moments, products, current = (
-        ledger.inputs, ledger.moments, ledger.products, ledger.current,
-    )  # fmt: skip
-    # The input at hand, and the inputs of one class that had no hit, in registers: most have none.
-    rows, quartic, loud = current[0], current[7], current[1] > 0.0
-    held, many, all_rows, all_quartic, rows2, cross, quartic2 = 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for at in range(start + begin, start + end):
-        r = at - start - begin
-        kept = state[at] == VALID or state[at] == EXTREME
-        rows += kept
-        quartic += fourths[r]
-        if sums[r, 1] > 0.0:
-            loud = True
-            for a in range(1, COLUMNS - 1):
-                current[a] += sums[r, a]
-                sums[r, a] = 0.0
-        if at + 1 < sample.shape[0] and sample[at + 1] == sample[at]:
-            continue
-        kind = code[at] if code.shape[0] else 0
-        if loud:
-            current[0], current[7] = rows, quartic
-            add_input(inputs, moments, products, current, kind)
-            loud = False
-        elif rows > 0.0:
-            if kind != held:
-                add_quiet(
-                    inputs, moments, products, held, many, all_rows, all_quartic, rows2, cross,
-                    quartic2,
-                )  # fmt: skip
-                held, many = kind, 0
-                all_rows, all_quartic, rows2, cross, quartic2 = 0.0, 0.0, 0.0, 0.0, 0.0
-            many += 1
-            all_rows += rows
-            all_quartic += quartic
-            rows2 += rows * rows
-            cross += rows * quartic
-            quartic2 += quartic * quartic
-        rows, quartic = 0.0, 0.0
-    add_quiet(inputs, moments, products, held, many, all_rows, all_quartic, rows2, cross, quartic2)
-    # an input that these rows cut goes on with the next ones
-    current[0], current[7] = rows, quartic
 
 
 @jit

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ppp.kernels.cpu import candidates, largest_two, partners
-from ppp.kernels.rows import MARGIN, VALID, jit, threshold
+from ppp.kernels.pairs import gather, leads, partners
+from ppp.kernels.rows import VALID, jit, threshold
 
 
 @jit
@@ -34,15 +34,10 @@ def count_radii(
         if state[r] != VALID:
             continue
         kept = threshold(bound, norm2[r], scale[r])
-        most, next_most, _ = largest_two(c[r])
-        slack = MARGIN * kept
-        if most + next_most < 2 * lowest * kept - slack:
-            continue
-        count = candidates(c[r], 2 * lowest * kept - most - slack, order)
+        count = gather(c[r], kept, lowest, order)
         for k in range(count):
             i = order[k]
-            ci = np.float64(c[r, i])
-            if ci * ci < bounds[i] * kept - slack:
+            if not leads(np.float64(c[r, i]), bounds[i], kept):
                 continue
             number = partners(
                 i, x[r], c[r], kept, vectors, gram, orthonormal, bounds, order, count, found

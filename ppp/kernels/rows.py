@@ -1,4 +1,4 @@
-"""What all kernels share: a row's norms, its state, and the sums of the input it belongs to."""
+"""What all kernels share: a row's norms, its state, its threshold."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ FAST = {"reassoc", "contract", "nsz", "arcp"}
 VALID, ZERO, NONFINITE, EXTREME = 0, 1, 2, 3
 #: Outside [LEAST, MOST] the norm² of a row is taken after scaling it by a power of two.
 LEAST, MOST = 1e-30, 1e30
+#: Rows whose moments are taken in one loop of their own.
+BATCH = 256
 #: Candidates are searched a little below their bound: rounding must never lose a hit.
 MARGIN = 1e-12
-#: Sums kept of an input: as many as `ppp.tally.MOMENTS` has names.
-COLUMNS = 8
 #: Cosines below this are zero: far below the slack of ties.
 ORTHOGONAL = 1e-13
 
-#: Kernels allocate nothing, so arrays need no counting of references; inside inner loops that
-#: counting costs more than the arithmetic. Division never raises: its test would keep loops from
-#: being vectorised.
-jit = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-fast = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, fastmath=FAST)
-inlined = numba.njit(
-    nogil=True, error_model="numpy", _nrt=False, fastmath=FAST, forceinline=True, cache=True
-)
+# Kernels allocate nothing, so arrays need no counting of references; inside inner loops that
+# counting costs more than the arithmetic. Division never raises: its test would keep loops from
+# being vectorised.
+_HOW = {"nogil": True, "error_model": "numpy", "_nrt": False}
+# What only other kernels call needs no way in from Python, which takes longer to compile than most
+# of them, nor a cache: theirs has it.
+_INSIDE = {**_HOW, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+#: Kernels called from Python: plain float64, and with sums in any order.
+# (`fastmath` says so outright: left out, it would be that of whichever kernel calls first.)
+jit = numba.njit(cache=True, fastmath=False, **_HOW)
+fast = numba.njit(cache=True, fastmath=FAST, **_HOW)
+#: Their parts, likewise; `inlined` ones become part of the loop that calls them.
+part = numba.njit(fastmath=False, **_INSIDE)
+fast_part = numba.njit(fastmath=FAST, **_INSIDE)
+inlined = numba.njit(fastmath=FAST, forceinline=True, **_INSIDE)
 
 
 class Bound(NamedTuple):
@@ -39,17 +47,11 @@ class Bound(NamedTuple):
     distance2: float
 
 
-class Ledger(NamedTuple):
-    """Sums over inputs by class, and the sums of the input at hand (columns as in MOMENTS).
-
-    `counts` holds the rows that are zero and those that are not finite.
-    """
-
-    inputs: np.ndarray
-    moments: np.ndarray
-    products: np.ndarray
-    current: np.ndarray
-    counts: np.ndarray
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a view that cannot be written to: kernels are compiled for rows of one kind."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @inlined
@@ -74,6 +76,17 @@ def power_sums(x, r):
     return second, fourth
 
 
+@fast_part
+def moments(x, c, whole, begin, end, norm2, fourth):
+    """Fill Σ x² and Σ c⁴ of rows begin … end − 1; `whole` says that c is x."""
+    for r in range(begin, end):
+        if whole:
+            norm2[r - begin], fourth[r - begin] = power_sums(x, r)
+        else:
+            norm2[r - begin] = sum_squares(x, r)
+            _, fourth[r - begin] = power_sums(c, r)
+
+
 @inlined
 def dot(x, r, vectors, i):
     """Return x · b_i in float64."""
@@ -83,7 +96,7 @@ def dot(x, r, vectors, i):
     return total
 
 
-@jit
+@part
 def examine(x, r, scratch):
     """Return the state of a row whose Σ x² is unusual, and the factor that undoes its scaling.
 
@@ -111,32 +124,3 @@ def threshold(bound, norm2, scale):
         return bound.share * norm2
     near = bound.loose * norm2 - bound.distance2 / scale / scale
     return max(bound.share * norm2, near)
-
-
-@inlined
-def add_quiet(inputs, moments, products, at, many, rows, quartic, rows2, cross, quartic2):
-    """Add to a class the sums of inputs without a hit: nothing but rows and the quartic."""
-    inputs[at] += many
-    moments[at, 0] += rows
-    moments[at, 7] += quartic
-    products[at, 0, 0] += rows2
-    products[at, 0, 7] += cross
-    products[at, 7, 0] += cross
-    products[at, 7, 7] += quartic2
-
-
-@inlined
-def add_input(inputs, moments, products, current, at):
-    """Add the sums of an input to its class, and empty them."""
-    # a tuple cannot overlap the arrays, so that the products below become vector instructions
-    row = (
-        current[0], current[1], current[2], current[3],
-        current[4], current[5], current[6], current[7],
-    )  # fmt: skip
-    inputs[at] += 1
-    for a in range(COLUMNS):
-        moments[at, a] += row[a]
-        current[a] = 0.0
-    for a in range(COLUMNS):
-        for b in range(COLUMNS):
-            products[at, a, b] += row[a] * row[b]

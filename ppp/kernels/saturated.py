@@ -26,7 +26,7 @@ def grid_bin(w, per_unit, half):
     position = -ONE if (position == 0) & (w < 0) else position
     position = position if position >= -half else -half - ONE
     position = position if position < half else half
-    # summed as floats: numba would widen a sum of two int32, and vectors would lose half their width
+    # summed as floats: numba would widen a sum of two int32, and halve the width of the vectors
     return np.int32(position + half + ONE)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import MARGIN, dot, fast, inlined, threshold
+from ppp.kernels.rows import MARGIN, dot, fast_part, inlined, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
 
@@ -302,7 +302,7 @@ def search(
     return total
 
 
-@fast
+@fast_part
 def search_rows(
     x, c, patterns, number, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
 ):  # fmt: skip
@@ -334,7 +334,8 @@ def search_rows(
         lowest = threshold(bound, square, scale)
         most = measure(bits, r, mask, peaks, heights)
         top = -1
-        if gamma == 0.0 and most * most >= lowest and most > 0.0:
+        # float32 holds the bins of rows of usual size only
+        if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > 0.0:
             top = find(c, r, most, heights)
             rows[saturated], tops[saturated] = r, top
             saturated += 1

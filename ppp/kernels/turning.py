@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.rows import inlined, jit
+from ppp.kernels.rows import inlined, jit, part
 
 #: atan(t) / t as a polynomial in t², to 5e-7 on [−1, 1].
 _SERIES = np.polynomial.Chebyshev.interpolate(
@@ -34,7 +34,7 @@ def turn(w1, w2, count):
     return min(count - 1, int(phi * count / (2 * math.pi)))
 
 
-@jit
+@part
 def turn_from(lead, near, side, count):
     """Return the bin of φ, the leader being the plane's first (side 0) or second vector."""
     if side == 0:

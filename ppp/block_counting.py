@@ -1,0 +1,137 @@
+"""BlockCounter: what the counters of all frames share, block by block."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ppp.kernels.inputs import Ledger
+from ppp.kernels.rows import Bound, read_only
+from ppp.prepared import PIECE_ROWS, Prepared
+from ppp.tally import MOMENTS, Tally
+
+#: From this width on, rows in float32 are multiplied in float32, and doubtful ones recomputed.
+SINGLE_WIDTH = 48
+#: Coordinates made at once, at most: 16 MiB in float32.
+PIECE_NUMBERS = 2**22
+#: Counters are unsigned 32-bit numbers: they are emptied long before these hits.
+FLUSH_HITS = 2**31
+
+
+class BlockCounter(ABC):
+    """Count blocks into one worker's compact counters.
+
+    Parameters
+    ----------
+    tally : Tally
+        What `flush` adds them to.
+    bound : Bound
+        The rule's threshold.
+    """
+
+    def __init__(self, tally: Tally, bound: Bound) -> None:
+        self._tally, self._bound = tally, bound
+        frame = tally.planes.frame
+        self._whole = frame.is_standard
+        self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
+        self._single = None
+        if not frame.is_standard and frame.n >= SINGLE_WIDTH:
+            self._single = frame.vectors.astype(np.float32)
+        self._pending = 0
+
+    def append(self, block: Prepared) -> None:
+        """Count a block."""
+        labels, code = block.classes
+        ledger = new_ledger(len(labels))
+        state = np.empty(block.rows, np.uint8)
+        step = block.rows if self._whole else piece_rows(self._tally.planes.frame.m)
+        for start in range(0, block.rows, max(1, step)):
+            x = read_only(self._ready(block.x[start : start + step]))
+            c, gamma = (x, 0.0) if self._whole else self._coordinates(x)
+            hits = self._count(x, c, gamma, block.sample, code, start, ledger, state)
+            self._tally.hits += hits
+            self._pending += hits
+            if self._pending > FLUSH_HITS:
+                self.flush()
+        block.note(state)
+        add_ledger(self._tally, labels, ledger, block.rows)
+
+    def flush(self) -> None:
+        """Empty the counters into the tally."""
+        if self._pending and self._tally.detailed:
+            self._empty()
+            self._pending = 0
+
+    def _ready(self, x: np.ndarray) -> np.ndarray:
+        """Return the rows in a precision in which they can be counted."""
+        return x
+
+    @abstractmethod
+    def _count(
+        self,
+        x: np.ndarray,
+        c: np.ndarray,
+        gamma: float,
+        sample: np.ndarray,
+        code: np.ndarray,
+        start: int,
+        ledger: Ledger,
+        state: np.ndarray,
+    ) -> int:
+        """Count rows of a block, which begin at `start` in it; return their hits."""
+
+    @abstractmethod
+    def _empty(self) -> None:
+        """Move the counts into the tally."""
+
+    def _coordinates(self, x: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return c = x · b, and γ: each c is within γ‖x‖ of the truth."""
+        with np.errstate(all="ignore"):  # rows that are not finite spoil only themselves
+            if self._single is None or x.dtype != np.float32:
+                c = x.astype(np.float64, copy=False) @ self._vectors.T
+                return read_only(c), 0.0
+            return read_only(x @ self._single.T), error_share(x.shape[1])
+
+
+def new_ledger(classes: int) -> Ledger:
+    """Return empty sums for so many classes."""
+    k = len(MOMENTS)
+    return Ledger(
+        np.zeros(classes, np.int64),
+        np.zeros((classes, k)),
+        np.zeros((classes, k, k)),
+        np.zeros(k),
+        np.zeros(2, np.int64),
+    )
+
+
+def add_ledger(tally: Tally, labels: list, ledger: Ledger, rows: int) -> None:
+    """Add a block's sums to a tally."""
+    tally.rows += rows
+    tally.zero += int(ledger.counts[0])
+    tally.nonfinite += int(ledger.counts[1])
+    for at, label in enumerate(labels):
+        tally.add_sums(label, int(ledger.inputs[at]), ledger.moments[at], ledger.products[at])
+
+
+def fold_pairs(seen: np.ndarray, full: np.ndarray, pairs: np.ndarray) -> None:
+    """Add counts by leader and partner to those by pair i < j."""
+    m, at = len(seen), 0
+    for i in range(m - 1):
+        row = seen[i, i + 1 :].astype(np.int64)
+        row += seen[i + 1 :, i]
+        row += full[i] + full[i + 1 :]
+        pairs[at : at + m - 1 - i] += row
+        at += m - 1 - i
+
+
+def error_share(n: int) -> float:
+    """Return γ: a float32 product of unit vectors of width n is within γ of the truth."""
+    # rounding of b, and of a sum of n products in any order
+    return 1.01 * (n + 2) * 2.0**-24
+
+
+def piece_rows(m: int) -> int:
+    """Return how many rows a GEMM sees: a function of m alone, so that results are repeatable."""
+    return min(PIECE_ROWS, max(1, PIECE_NUMBERS // m))

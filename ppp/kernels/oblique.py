@@ -1,0 +1,361 @@
+"""Counting the hits of a frame that is not orthonormal, one pass over the rows.
+
+In-plane norm² is at most (c_i² + c_j²)/(1 − |g|), so that a leader has c_i² ≥ a_i T, with a_i of
+the frame, and a row with a hit has two c² that sum to 2 min a_i T. A leader whose partners are few
+takes them one by one, in float64 (`ppp.kernels.pairs`); one with many takes all of them at once
+(`ppp.kernels.leading`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ppp.kernels.inputs import COLUMNS, close
+from ppp.kernels.leading import (
+    DOUBTFUL,
+    Span,
+    best_of,
+    doubtful_pairs,
+    give_up,
+    pair_up,
+    place,
+    scatter_pairs,
+    turn_pairs,
+    turn_round,
+    weigh_pairs,
+)
+from ppp.kernels.pairs import along_second, cosine, leads, other_way, partner_floor
+from ppp.kernels.rows import (
+    BATCH,
+    EXTREME,
+    LEAST,
+    MARGIN,
+    MOST,
+    VALID,
+    dot,
+    examine,
+    fast,
+    fast_part,
+    moments,
+    part,
+    power_sums,
+    read_only,
+    sum_squares,
+    threshold,
+)
+from ppp.kernels.saturated import grid_bin
+from ppp.kernels.searching import Patterns, find, gather, measure, runner_up
+from ppp.kernels.turning import turn_quickly
+from ppp.kernels.waves import waves
+from ppp.planes import DEGENERATE, LEADERS
+
+#: Bins are found in float32 where a length of one has between so many of them.
+SMALL, LARGE = 2.0**-60, 2.0**60
+#: A leader with one candidate in so many vectors takes all of them at once.
+MANY = 8
+
+
+class ObliqueCounts(NamedTuple):
+    """A worker's counters, of size zero where they are not wanted.
+
+    `grids` (2, G + 2, G + 2) has a guard bin at each end: [0] from pairs whose leader is the first
+    vector, [1] transposed, from the others; `touched` says which rows were counted into. `swapped`
+    likewise, for the planes (j, i). `seen` (m, m) counts leader by partner.
+    """
+
+    grids: np.ndarray
+    touched: np.ndarray
+    swapped: np.ndarray
+    swapped_touched: np.ndarray
+    seen: np.ndarray
+    angle: np.ndarray
+    per_unit: float
+
+
+class Vectors(NamedTuple):
+    """An oblique frame.
+
+    Unit vectors (m, n), cosines (m, m) or none beyond the frame's limit, the share a_i of the
+    threshold that a leader's c² reaches, and the smallest of these.
+    """
+
+    rows: np.ndarray
+    gram: np.ndarray
+    bounds: np.ndarray
+    lowest: float
+
+
+class ObliqueRoom(NamedTuple):
+    """Room for the candidates of a row, a leader's pairs, and what is known of a batch.
+
+    Of a candidate: index, value, whether that is exact. `best` holds ‖w‖²/‖x‖² of the row's best
+    plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums, the rows to search.
+    """
+
+    order: np.ndarray
+    value: np.ndarray
+    sure: np.ndarray
+    best: np.ndarray
+    span: Span
+    norm2: np.ndarray
+    fourth: np.ndarray
+    sums: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, m: int) -> ObliqueRoom:
+        """Return room for m coordinates."""
+        return cls(
+            np.zeros(m + 1, np.int64),
+            np.zeros(m + 1),
+            np.zeros(m + 1, np.bool_),
+            np.zeros(2),
+            Span.of(m),
+            np.zeros(BATCH),
+            np.zeros(BATCH),
+            np.zeros((BATCH, COLUMNS)),
+            np.zeros(BATCH, np.int64),
+        )
+
+
+class ObliqueSpare(NamedTuple):
+    """A row of unusual size, as `ppp.kernels.orthonormal.Spare` says."""
+
+    row: np.ndarray
+    line: np.ndarray
+    x: np.ndarray
+    c: np.ndarray
+    patterns: Patterns
+    room: ObliqueRoom
+
+    @classmethod
+    def of(cls, x: np.ndarray, c: np.ndarray) -> ObliqueSpare:
+        """Return room for a row like those of x, with coordinates like those of c."""
+        row, line = np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, c.shape[1]), c.dtype)
+        read = read_only(line)
+        return cls(row, line, read_only(row), read, Patterns.of(read), ObliqueRoom.of(c.shape[1]))
+
+
+@part
+def _mark(w1, w2, turned, per_unit, half, grids, touched):
+    """Count a hit into the grid that has the leader's coordinate, the steadier one, first."""
+    a = grid_bin(w1, per_unit, np.float64(half))
+    b = grid_bin(w2, per_unit, np.float64(half))
+    if turned:
+        grids[1, b, a] += np.uint32(1)
+        touched[1, b] = True
+    else:
+        grids[0, a, b] += np.uint32(1)
+        touched[0, a] = True
+
+
+@part
+def _prefer(best, reach, pair):
+    """Note the row's best plane; in float32 planes that tie but for rounding go to the first."""
+    near = np.float64(np.float32(reach))
+    if near > best[0] or (near == best[0] and pair < best[1]):
+        best[0], best[1] = near, pair
+        return True
+    return False
+
+
+@part
+def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
+    """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
+    qi, qj = ci * ci, cj * cj
+    if qj > qi or (qj == qi and j < i):
+        return False
+    g = cosine(frame.gram, frame.rows, i, j)
+    rest = 1.0 - g * g
+    if i == j or rest < DEGENERATE:
+        return False
+    w1, other = (ci, cj) if i < j else (cj, ci)
+    w2 = along_second(x[r], frame.rows, w1, other, min(i, j), max(i, j), g, rest)
+    reach = w1 * w1 + w2 * w2
+    if reach < least:
+        return False
+    cos4, cos8 = waves(w1, w2, g)
+    sums[1] += 1
+    sums[2] += cos4
+    sums[3] += cos8
+    if _prefer(best, reach / norm2, min(i, j) * frame.bounds.shape[0] + max(i, j)):
+        sums[4], sums[5], sums[6] = 1.0, cos4, cos8
+    if counts.seen.shape[0]:
+        counts.seen[i, j] += np.uint32(1)
+    if counts.grids.shape[1]:
+        half = (counts.grids.shape[1] - 2) // 2
+        counts.angle[turn_quickly(w1, w2, counts.angle.shape[0])] += 1
+        _mark(w1 * scale, w2 * scale, i > j, counts.per_unit, half, counts.grids, counts.touched)
+        if counts.swapped.shape[1]:
+            v1, v2 = other_way(w1, w2, g)
+            _mark(v1 * scale, v2 * scale, i < j, counts.per_unit, half, counts.swapped,
+                  counts.swapped_touched)  # fmt: skip
+    return True
+
+
+@fast_part
+def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room, sums):
+    """Count leader i with every vector; return its hits."""
+    span, gram = room.span, frame.gram
+    pair_up(c, r, i, lead, gram, least, error, norm2, span)
+    if counts.grids.shape[1]:
+        half, unit = (counts.grids.shape[1] - 2) // 2, counts.per_unit * scale
+        if SMALL <= unit <= LARGE:
+            place(c, r, i, lead, unit, half, span)
+            turn_pairs(c, r, i, lead, least, counts.angle.shape[0], span)
+            if counts.swapped.shape[1]:
+                turn_round(c, r, i, lead, gram, unit, half, span)
+        else:
+            give_up(span)
+    hits = weigh_pairs(c, r, i, lead, gram, span, sums)
+    if hits:
+        reach, j = best_of(c, r, i, lead, norm2, span)
+        if _prefer(room.best, reach, min(i, j) * c.shape[1] + max(i, j)):
+            w1 = np.float64(c[r, j]) if j < i else lead
+            cos4, cos8 = waves(w1, span.second[j], gram[i, j])
+            sums[4], sums[5], sums[6] = 1.0, cos4, cos8
+        if counts.grids.shape[1]:
+            scatter_pairs(i, counts, span)
+    if doubtful_pairs(span):
+        for k in range(c.shape[1]):
+            if span.verdict[k] == DOUBTFUL:
+                near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
+                hits += _count_pair(
+                    x, r, i, k, lead, near, norm2, scale, least, frame, counts, room.best, sums
+                )
+    return hits
+
+
+@fast_part
+def _exact(x, r, k, error, frame, room):
+    """Return the coordinate of candidate k in float64."""
+    if not room.sure[k]:
+        if error > 0.0:
+            room.value[k] = dot(x, r, frame.rows, room.order[k])
+        room.sure[k] = True
+    return room.value[k]
+
+
+@fast_part
+def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, sums):
+    """Count the hits of one row; return how many there are."""
+    bits, mask, peaks, heights = patterns
+    kept = threshold(bound, norm2, scale)
+    error = gamma * math.sqrt(norm2)
+    most = measure(bits, r, mask, peaks, heights)
+    second = runner_up(bits, r, find(c, r, most, heights), mask, peaks, heights)
+    least = (2.0 * frame.lowest - MARGIN) * kept
+    if (most + error) ** 2 + (second + error) ** 2 < least:
+        return 0
+    floor = least - (most + error) ** 2
+    low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
+    order = room.order
+    number = gather(c, r, max(0.0, low), heights, order)
+    for k in range(number):
+        room.value[k], room.sure[k] = np.float64(c[r, order[k]]), False
+    room.best[0] = -1.0
+    hits = 0
+    for k in range(number):
+        i = order[k]
+        if not leads(abs(room.value[k]) + error, frame.bounds[i], kept):
+            continue
+        lead = _exact(x, r, k, error, frame, room)
+        if not leads(lead, frame.bounds[i], kept):
+            continue
+        # most pairs are turned away before their cosine is read, or made
+        near = partner_floor(1.0 - 2.0 * frame.bounds[i] / LEADERS, lead, kept) - error
+        if frame.gram.shape[0] and number * MANY >= c.shape[1]:
+            many = 0
+            for other in range(number):
+                many += abs(room.value[other]) >= near
+            if many * MANY >= c.shape[1]:
+                hits += _count_all(
+                    x, r, c, i, lead, norm2, scale, kept, error, frame, counts, room, sums
+                )
+                continue
+        for other in range(number):
+            if abs(room.value[other]) >= near and other != k:
+                hits += _count_pair(
+                    x, r, i, order[other], lead, _exact(x, r, other, error, frame, room), norm2,
+                    scale, kept, frame, counts, room.best, sums,
+                )  # fmt: skip
+    return hits
+
+
+@fast_part
+def _count_unusual(x, r, bound, gamma, frame, spare, counts, sums, ledger_counts):
+    """Count a row whose Σ x² leaves the ordinary range, scaled.
+
+    Returns its state, its hits and its Σ c⁴/‖x‖⁴.
+    """
+    state, scale = examine(x, r, spare.row)
+    if state != VALID:
+        ledger_counts[state - 1] += 1
+        return state, 0, 0.0
+    for i in range(spare.c.shape[1]):
+        spare.line[0, i] = dot(spare.x, 0, frame.rows, i)
+    norm2 = sum_squares(spare.x, 0)
+    _, fourth = power_sums(spare.c, 0)
+    hits = _search(
+        spare.x, spare.c, spare.patterns, np.int64(0), norm2, scale, bound, gamma, frame, counts,
+        spare.room, sums,
+    )  # fmt: skip
+    return state, hits, fourth / (norm2 * norm2)
+
+
+@fast
+def count_oblique(
+    x, c, patterns, bound, gamma, frame, counts, room, spare, sample, code, start, ledger, state
+):  # fmt: skip
+    """Count the hits of rows; add what each input sums up to.
+
+    Parameters
+    ----------
+    frame : Vectors
+        The frame.
+    counts : ObliqueCounts
+        What is counted.
+    x, c, patterns, bound, gamma, room, spare, sample, code, start, ledger, state
+        As in `ppp.kernels.orthonormal.count_orthonormal`.
+
+    Returns
+    -------
+    hits : int
+    """
+    bits, mask, peaks, heights = patterns
+    norms, fourths, sums, rows = room.norm2, room.fourth, room.sums, room.rows
+    total = 0
+    for begin in range(0, x.shape[0], BATCH):
+        end = min(x.shape[0], begin + BATCH)
+        moments(x, c, False, begin, end, norms, fourths)
+        number, hits, usual = 0, 0, True
+        for r in range(begin, end):
+            at = r - begin
+            norm2 = norms[at]
+            if LEAST <= norm2 <= MOST:
+                state[start + r] = VALID
+                fourths[at] /= norm2 * norm2
+                most = measure(bits, r, mask, peaks, heights) + gamma * math.sqrt(norm2)
+                rows[number] = r
+                # two c² reach twice that only if the larger one reaches it: mostly it does not
+                number += most * most >= frame.lowest * threshold(bound, norm2, 1.0) * (1 - MARGIN)
+            else:
+                found, more, fourths[at] = _count_unusual(
+                    x, r, bound, gamma, frame, spare, counts, sums[at], ledger.counts
+                )
+                state[start + r] = EXTREME if found == VALID else found
+                hits += more
+                usual = False
+        for k in range(number):
+            r = rows[k]
+            hits += _search(
+                x, c, patterns, r, norms[r - begin], 1.0, bound, gamma, frame, counts, room,
+                sums[r - begin],
+            )  # fmt: skip
+        total += hits
+        quiet = usual and hits == 0
+        close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)
+    return total
