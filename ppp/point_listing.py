@@ -49,6 +49,7 @@ def points(
     ------
     ValueError
         If there are more than `max_points`: counted beforehand where the rows can be read twice.
+        If the frame spans more planes than can be told apart, before anything is read.
 
     Examples
     --------
@@ -60,19 +61,24 @@ def points(
     rule = Rule(epsilon, distance=distance)
     settings = Settings(frame, epsilon, pairs, null=None, seed=seed, distance=distance)
     stream = as_stream(x, sample)
-    if stream.shape[0] is not None:
-        layer = LayerAnalysis(settings, stream.shape[0])
+    collector: PointCollector | None = None
+
+    def collecting(width: int) -> PointCollector:
+        planes = Planes.of(as_frame(settings.frame, width, seed), pairs)
+        return PointCollector(planes, rule, max_points)
+
+    rows, width = stream.shape
+    if rows is not None and width is not None:
+        collector = collecting(width)
+        layer = LayerAnalysis(settings, rows)
         hits = layer.result(run(stream.blocks(), layer.plan)).hits
         if hits > max_points:
             raise ValueError(
                 f"{hits:,} hits are more than max_points = {max_points:,}: raise max_points, raise "
                 "epsilon, or use ppp.project, whose counts need no points"
             )
-    collector: PointCollector | None = None
     for block in stream.blocks():
-        if collector is None:
-            made = as_frame(settings.frame, int(block.rows.shape[1]), seed)
-            collector = PointCollector(Planes.of(made, pairs), rule, max_points)
+        collector = collector or collecting(int(block.rows.shape[1]))
         collector.append(Prepared.of(block))
     if collector is None:
         raise ValueError("no activations: the input is empty")

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 #: Relative slack of the threshold, so that ties come out alike in any order of summation.
 SLACK = 2.0**-40
+#: Most bins along a side: the counters of a worker take 16 bytes a bin, 1 GiB.
+MOST_BINS = 2**13
+#: Most angular bins.
+MOST_ANGLES = 2**20
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,9 @@ class Rule:
         Threshold in (0, 1]: the cosine of the largest angle to the plane.
     bins : int
         Bins G along each side of the in-plane grid; a multiple of four, so that grids of
-        different extent merge exactly.
+        different extent merge exactly; at most 8 192.
     angles : int
-        Bins of the angular histogram over [0, 2π).
+        Bins of the angular histogram over [0, 2π); a multiple of four, at most 2²⁰.
     distance : float, optional
         Keep only samples at most this far from the plane, in the units of the activations; with
         epsilon 0 this is the whole rule, else both must hold.
@@ -65,4 +69,11 @@ class Rule:
             raise ValueError(f"bins must be a positive multiple of four, got {self.bins!r}")
         if self.angles < 4 or self.angles % 4:
             raise ValueError(f"angles must be a positive multiple of four, got {self.angles!r}")
+        if self.bins > MOST_BINS:
+            raise ValueError(
+                f"bins go up to {MOST_BINS:,} a side, got {self.bins:,}: the counters of each "
+                f"worker would take {16 * self.bins**2 / 2**30:,.0f} GiB"
+            )
+        if self.angles > MOST_ANGLES:
+            raise ValueError(f"angles go up to {MOST_ANGLES:,}, got {self.angles:,}")
         object.__setattr__(self, "epsilon", float(self.epsilon))

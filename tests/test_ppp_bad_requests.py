@@ -145,6 +145,24 @@ def test_points_are_refused_after_the_counting_pass_or_as_soon_as_they_are_too_m
     assert len(ppp.points(x, epsilon=0.4, max_points=hits)) == hits
 
 
+def test_points_of_planes_that_cannot_be_told_apart_are_refused_before_anything_is_read(
+    crowd, monkeypatch
+):
+    monkeypatch.setattr("ppp.point_listing.run", lambda *_: pytest.fail("the rows were read"))
+    refusal(lambda: ppp.points(laplace(4, 96), crowd, 0.95), "use the pooled counts", most=250)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"bins": 2**17}, ("bins go up to 8,192 a side, got 131,072", "256 GiB")),
+        ({"angles": 10**9}, ("angles go up to 1,048,576, got 1,000,000,000",)),
+    ],
+)
+def test_counters_that_do_not_fit_are_refused_with_their_size(options, parts):
+    refusal(lambda: ppp.Rule(0.75, **options), *parts)
+
+
 # Frames of many vectors
 
 
