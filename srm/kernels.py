@@ -8,6 +8,7 @@ import numpy as np
 
 from ppp.kernels.pairs import cosine, gather, leads, partners
 from ppp.kernels.rows import VALID, jit, part, threshold
+from ppp.kernels.waves import upright
 
 
 @part
@@ -18,25 +19,38 @@ def sees(w1, w2, cosine, sine, limit, strict):
 
 
 @part
+def wrap(at, count):
+    """Return an angle's place in the circle, from at most one turn away."""
+    if at < 0:
+        return at + count
+    return at - count if at >= count else at
+
+
+@part
 def arc(w1, w2, limit, strict, cosines, sines):
-    """Return the first angle that sees w (it may be negative) and how many do in a row."""
+    """Return the first angle that sees w (from −A to A − 1) and how many do in a row."""
     count = cosines.shape[0]
-    radius = math.sqrt(w1 * w1 + w2 * w2)
-    if radius == 0.0:
+    radius2 = w1 * w1 + w2 * w2
+    if radius2 == 0.0:
         return 0, 0
     step = 2 * math.pi / count
-    half = math.acos(min(1.0, limit / radius))
-    middle = math.atan2(w2, w1)
+    # arccos of limit / radius, and atan2 of w
+    half = upright(limit, math.sqrt(max(0.0, radius2 - limit * limit)))
+    middle = upright(abs(w1), abs(w2))
+    middle = math.pi - middle if w1 < 0.0 else middle
+    middle = -middle if w2 < 0.0 else middle
     # a little too wide, then both ends are asked themselves
     first = math.ceil((middle - half) / step - 1e-7)
     last = math.floor((middle + half) / step + 1e-7)
-    while first <= last and not sees(
-        w1, w2, cosines[first % count], sines[first % count], limit, strict
-    ):
+    while first <= last:
+        at = wrap(first, count)
+        if sees(w1, w2, cosines[at], sines[at], limit, strict):
+            break
         first += 1
-    while first <= last and not sees(
-        w1, w2, cosines[last % count], sines[last % count], limit, strict
-    ):
+    while first <= last:
+        at = wrap(last, count)
+        if sees(w1, w2, cosines[at], sines[at], limit, strict):
+            break
         last -= 1
     return first, min(count, last - first + 1)
 
@@ -50,7 +64,7 @@ def add_arc(changes, first, number):
     if number >= count:
         changes[0] += 1
         return
-    begin = first % count
+    begin = wrap(first, count)
     end = begin + number
     changes[begin] += 1
     if end < count:

@@ -72,11 +72,10 @@ def gather(c, threshold, lowest, order):
     for i in range(c.shape[0]):
         value = np.float64(c[i])
         q = value * value
-        if q > most:
-            next_most = most
-            most = q
-        elif q > next_most:
-            next_most = q
+        # without a branch: which coordinate is large differs from row to row
+        lower = q if q < most else most
+        most = q if q > most else most
+        next_most = lower if lower > next_most else next_most
     least = 2 * lowest * threshold - MARGIN * threshold
     if most + next_most < least:
         return 0
