@@ -1,0 +1,110 @@
+"""Leaders of oblique frames that take all their partners at once, against a list of their hits."""
+
+import numba
+import numpy as np
+import pytest
+
+import ppp
+from ppp.frame import Frame
+from ppp.kernels.waves import oblique_wave
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.scan import tally_of
+
+BINS, ANGLES = 64, 48
+RNG = np.random.default_rng(5)
+
+
+def antipodal(n):
+    return np.vstack([np.eye(n), -np.eye(n)])
+
+
+FRAMES = {
+    "antipodal": antipodal(50),
+    "antipodal, narrow": antipodal(9),
+    "random": RNG.standard_normal((110, 52)),
+    "random, narrow": RNG.standard_normal((30, 8)),
+    "crowded": RNG.standard_normal((40, 3)),
+    "simplex": ppp.thomson_frame(10, 9).vectors,
+    "nearly parallel": np.vstack([np.eye(6), np.eye(6) + 2e-4 * np.roll(np.eye(6), 1, axis=1)]),
+    "half parallel": np.vstack([np.eye(6), np.eye(6)[:3] * 2, RNG.standard_normal((4, 6))]),
+}
+
+
+def rows(kind, vectors, count=60):
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    m, n = unit.shape
+    rng = np.random.default_rng(m)
+    one = unit[rng.integers(m, size=count)]
+    noise = rng.standard_normal((count, n)) / np.sqrt(n)
+    if kind == "single":
+        return (1 + rng.random((count, 1))) * one + 0.1 * noise
+    if kind == "pairs":
+        return one + unit[rng.integers(m, size=count)] + 0.1 * noise
+    if kind == "extreme":
+        size = np.ldexp(1.0, rng.integers(-60, 60, size=(count, 1)))
+        return size * (one + 0.1 * noise)
+    if kind == "one-hot":
+        return np.eye(n)[rng.integers(n, size=count)] * rng.choice([-2.0, 1.0, 0.75], (count, 1))
+    return rng.integers(-1, 2, (count, n)).astype(float)
+
+
+def histograms(points, half_width):
+    """Grid, angles, kept, and Σ cos 4φ and Σ cos 8φ over the planes (i < j), of listed hits."""
+    at = np.floor(points.w * BINS / (2 * half_width)) + BINS // 2
+    inside = ((at >= 0) & (at < BINS)).all(axis=1)
+    grid = np.zeros((BINS, BINS), np.int64)
+    np.add.at(grid, tuple(at[inside].astype(int).T), 1)
+    planes = points.planes
+    up = planes.first[points.plane] < planes.second[points.plane]
+    w, plane = points.w[up], points.plane[up]
+    phi = np.arctan2(w[:, 1], w[:, 0])
+    phi = np.where(phi < 0, phi + 2 * np.pi, phi)
+    turned = np.minimum(ANGLES - 1, (phi * ANGLES / (2 * np.pi)).astype(int))
+    wave = waves_of(w[:, 0], w[:, 1], planes.cosine[plane])
+    kept = np.bincount(points.plane, minlength=planes.count)
+    return grid, np.bincount(turned, minlength=ANGLES), kept, wave.sum(axis=1)
+
+
+def waves_of(w1, w2, g):
+    """Cos 4φ and cos 8φ, φ stretched so that both lines ±b_i and ±b_j stand at multiples of 90°."""
+    phi, between = np.arctan2(w2, w1) % np.pi, np.arccos(np.clip(g, -1, 1))
+    share = np.where(phi < between, phi / between, (phi - between) / (np.pi - between))
+    return np.stack([np.cos(2 * np.pi * share), np.cos(4 * np.pi * share)])
+
+
+@pytest.mark.parametrize("kind", ["single", "pairs", "extreme", "one-hot", "ternary"])
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_partners_at_once_are_those_taken_one_by_one(name, kind, dtype):
+    x = rows(kind, FRAMES[name]).astype(dtype)
+    frame = Frame.given(FRAMES[name])
+    for epsilon, pairs in ((0.4, "combination"), (0.75, "permutation")):
+        planes = Planes.of(frame, pairs)
+        rule = Rule(epsilon, bins=BINS, angles=ANGLES)
+        tally = tally_of(x, planes, rule, detailed=True)
+        points = ppp.points(x, frame, epsilon, pairs)
+        half = tally.half_width
+        grid, angle, kept, wave = histograms(points, half)
+        np.testing.assert_array_equal(tally.kept, kept)
+        counted = tally.grid if tally.swapped is None else tally.grid + tally.swapped
+        np.testing.assert_array_equal(counted, grid)
+        np.testing.assert_array_equal(tally.angle, angle)
+        assert tally.outside == len(points) - grid.sum()
+        found = tally.moments.sum(axis=0) if tally.moments.ndim > 1 else tally.moments
+        np.testing.assert_allclose(found[2:4], wave, rtol=0, atol=1e-6 * max(1, len(points)))
+        assert len(points) or kind in ("one-hot", "ternary")
+
+
+@numba.njit
+def wave(w1, w2, g, sine):
+    return oblique_wave(w1, w2, g, sine)
+
+
+@pytest.mark.parametrize("g", [-0.999, -0.3, 1e-9, 0.5, 0.97])
+def test_waves_without_a_branch_are_those_with_one(g):
+    phi = np.linspace(0, 2 * np.pi, 2001)
+    sine = np.sqrt(1 - g * g)
+    found = [wave(np.cos(a), np.sin(a), g, sine) for a in phi]
+    wanted = waves_of(np.cos(phi), np.sin(phi), g)[0]
+    np.testing.assert_allclose(found, wanted, atol=5e-12 / sine)
