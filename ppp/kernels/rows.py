@@ -88,6 +88,19 @@ def moments(x, c, whole, begin, end, norm2, fourth):
 
 
 @inlined
+def two_largest(c, r):
+    """Return the sum of the two largest c² of a row, in the precision of c."""
+    kind = c.dtype.type
+    most, next_most = kind(0), kind(0)
+    for k in range(c.shape[1]):
+        square = c[r, k] * c[r, k]
+        lower = square if square < most else most
+        most = square if square > most else most
+        next_most = lower if lower > next_most else next_most
+    return np.float64(most) + np.float64(next_most)
+
+
+@inlined
 def dot(x, r, vectors, i):
     """Return x · b_i in float64."""
     total = 0.0
