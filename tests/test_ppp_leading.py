@@ -96,6 +96,26 @@ def test_all_partners_at_once_are_those_taken_one_by_one(name, kind, dtype):
         assert len(points) or kind in ("one-hot", "ternary")
 
 
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_planes_are_kept_where_the_distance_allows(name, dtype):
+    vectors = FRAMES[name]
+    frame = Frame.given(vectors)
+    x = np.vstack([rows("one-hot", vectors, 12), rows("single", vectors, 12)]).astype(dtype)
+    for distance in (0.05, 1e3):  # beyond every row: each is kept in every plane
+        planes = Planes.of(frame, "combination")
+        rule = Rule(0, bins=BINS, angles=ANGLES, distance=distance)
+        tally = tally_of(x, planes, rule, detailed=True)
+        points = ppp.points(x, frame, 0, distance=distance)
+        grid, angle, kept, wave = histograms(points, tally.half_width)
+        np.testing.assert_array_equal(tally.kept, kept)
+        np.testing.assert_array_equal(tally.grid, grid)
+        np.testing.assert_array_equal(tally.angle, angle)
+        assert distance < 1 or tally.hits == len(x) * planes.count
+        # where w = 0 there is no direction: the tally says cos 4φ = 1, and so does atan2(0, 0)
+        np.testing.assert_allclose(tally.moments.reshape(-1, 8).sum(axis=0)[2:4], wave, rtol=1e-5)
+
+
 @numba.njit
 def wave(w1, w2, g, sine):
     return oblique_wave(w1, w2, g, sine)

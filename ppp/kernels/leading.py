@@ -160,12 +160,12 @@ def place(c, rc, i, lead, unit, half, span):
 
 
 @inlined
-def turn_pairs(c, rc, i, lead, threshold, count, span):
+def turn_pairs(c, rc, i, lead, count, span):
     """Fill the angular bins; pairs with an angle too near an edge are left in doubt."""
     flat, loose, verdict, turns = span.flat, span.loose, span.verdict, span.turns
     east, north = np.float32(turn(1.0, 0.0, count)), np.float32(turn(0.0, 1.0, count))
     west, south = np.float32(turn(-1.0, 0.0, count)), np.float32(turn(0.0, -1.0, count))
-    per_length = np.float32(1.01 * count / (2.0 * math.pi * math.sqrt(threshold)))
+    per_turn = np.float32(1.01 * count / (2.0 * math.pi))
     margin, whole = doubt(count), np.float32(count)
     own, one, zero = np.float32(lead), np.float32(1.0), np.float32(0.0)
     for k in range(flat.shape[0]):
@@ -173,13 +173,14 @@ def turn_pairs(c, rc, i, lead, threshold, count, span):
         a, b = abs(w1), abs(w2)
         steep = b > a
         most, least = (b if steep else a), (a if steep else b)
-        angle = beyond(least / (most if most > zero else one), count)
+        inverse = one / (most if most > zero else one)
+        angle = beyond(least * inverse, count)
         angle = np.float32(0.25) * whole - angle if steep else angle
         angle = np.float32(0.5) * whole - angle if w1 < zero else angle
         angle = whole - angle if w2 < zero else angle
         below = np.floor(angle)
         part = angle - below
-        wide = margin + loose[k] * per_length
+        wide = margin + loose[k] * inverse * per_turn
         # on an axis, and known to be: the angle is known too
         axis = (least == zero) & (loose[k] == zero)
         along = (south if w2 < zero else north) if steep else (west if w1 < zero else east)
@@ -223,7 +224,8 @@ def weigh_pairs(c, rc, i, lead, gram, span, sums):
         w1 = np.float64(c[rc, k]) if k < i else lead
         a, b = w1 * w1, second[k] * second[k]
         hit = verdict[k] == SURE
-        part = 1.0 / (a + b if hit else 1.0)
+        total = a + b if hit else 1.0
+        part = 1.0 / (total if total > 0.0 else 1.0)
         # cos 4φ = 1 − 8 ab/(a + b)²
         wave = a * b * part * part if hit else 0.0
         hits += hit
@@ -239,8 +241,11 @@ def weigh_pairs(c, rc, i, lead, gram, span, sums):
     for k in range(second.shape[0]):
         g = gram[i, k]
         hit = verdict[k] == SURE
-        w1 = (np.float64(c[rc, k]) if k < i else lead) if hit else 1.0
-        w2 = second[k] if hit else 1.0
+        w1, w2 = np.float64(c[rc, k]) if k < i else lead, second[k]
+        a, b = w1 * w1, w2 * w2
+        # no direction at all: cos 4φ is 1
+        clear = hit & (a + b > 0.0)
+        w1, w2 = w1 if clear else 1.0, w2 if clear else 0.0
         a, b = w1 * w1, w2 * w2
         part = 1.0 / (a + b)
         rest = 1.0 - g * g

@@ -205,7 +205,7 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
         half, unit = (counts.grids.shape[1] - 2) // 2, counts.per_unit * scale
         if SMALL <= unit <= LARGE:
             place(c, r, i, lead, unit, half, span)
-            turn_pairs(c, r, i, lead, least, counts.angle.shape[0], span)
+            turn_pairs(c, r, i, lead, counts.angle.shape[0], span)
             if counts.swapped.shape[1]:
                 turn_round(c, r, i, lead, gram, unit, half, span)
         else:
