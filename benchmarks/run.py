@@ -28,7 +28,11 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="a few minutes: fewer widths, kinds of data and thresholds")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few minutes: fewer widths, kinds of data and thresholds",
+    )
     quick = parser.parse_args().quick
     numbers = 2**24  # 64 MiB in float32: beyond the caches
     widths = (18, 64, 256) if quick else (18, 64, 256, 768, 4096)
