@@ -72,7 +72,7 @@ def project(
         null goes through the same steps, and the result records them. See `ppp.Preprocessing`.
     null : str or None
         The null control behind every p: "rotation" (random Haar frames) or another of
-        `ppp.null.CONTROLS`; None for counts and intervals alone. It runs when `nulls`,
+        `ppp.controls.CONTROLS`; None for counts and intervals alone. It runs when `nulls`,
         `statistics` or `summary()` is first asked for.
     null_repeats : int
         Draws K of the null; the smallest two-sided p is 2/(K + 1).

@@ -15,7 +15,8 @@ from ppp.tally import MOMENTS, Tally
 SINGLE_WIDTH = 48
 #: Coordinates made at once, at most: 16 MiB in float32.
 PIECE_NUMBERS = 2**22
-#: Counters are unsigned 32-bit numbers: they are emptied long before these hits.
+#: Counters are unsigned 32-bit numbers: they are emptied after so many hits, and no rows that might
+#: have more are counted at once.
 FLUSH_HITS = 2**31
 
 
@@ -45,7 +46,9 @@ class BlockCounter(ABC):
         labels, code = block.classes
         ledger = new_ledger(len(labels))
         state = np.empty(block.rows, np.uint8)
-        step = block.rows if self._whole else piece_rows(self._tally.planes.frame.m)
+        m = self._tally.planes.frame.m
+        step = block.rows if self._whole else piece_rows(m)
+        step = min(step, FLUSH_HITS // (m * (m - 1) // 2))
         for start in range(0, block.rows, max(1, step)):
             x = read_only(self._ready(block.x[start : start + step]))
             c, gamma = (x, 0.0) if self._whole else self._coordinates(x)

@@ -40,6 +40,17 @@ def bound_of(rule: Rule) -> Any:
 CPU = Engine()
 
 
+def _counter_of(
+    tally: Tally, engine: Engine
+) -> OrthonormalCounter | ObliqueCounter | DeviceCounter:
+    bound = bound_of(tally.rule)
+    if engine.device is not None:
+        return DeviceCounter(tally, bound, engine.device)
+    if tally.planes.frame.orthonormal:
+        return OrthonormalCounter(tally, bound)
+    return ObliqueCounter(tally, bound)
+
+
 class PlaneCounter:
     """Count the hits of every plane.
 
@@ -66,18 +77,16 @@ class PlaneCounter:
         engine: Engine = CPU,
     ) -> None:
         self._tally, self._engine = Tally(planes, rule, half_width, detailed), engine
-        self._counter: OrthonormalCounter | ObliqueCounter | DeviceCounter
-        if engine.device is not None:
-            self._counter = DeviceCounter(self._tally, bound_of(rule), engine.device)
-        elif planes.frame.orthonormal:
-            self._counter = OrthonormalCounter(self._tally, bound_of(rule))
-        else:
-            self._counter = ObliqueCounter(self._tally, bound_of(rule))
+        self._counter = _counter_of(self._tally, engine)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Travel with everything that was counted in the tally."""
-        self._counter.flush()
-        return vars(self)
+    def __getstate__(self) -> tuple[Tally, Engine]:
+        """Travel with everything that was counted in the tally, and with nothing else."""
+        return self.tally, self._engine
+
+    def __setstate__(self, state: tuple[Tally, Engine]) -> None:
+        """Go on counting into the tally, with scratch of its own: its arrays share memory."""
+        self._tally, self._engine = state
+        self._counter = _counter_of(*state)
 
     @property
     def alone(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -223,15 +222,6 @@ class Prepared:
         """Return the first row of every input, (I,) int64."""
         changes = np.flatnonzero(self.sample[1:] != self.sample[:-1]) + 1
         return np.concatenate([[0], changes]) if self.rows else np.empty(0, np.int64)
-
-    def by_class(self, starts: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yield each label with the mask of its inputs; (None, all) without labels."""
-        if self.label is None or not len(starts):
-            yield None, np.ones(len(starts), bool)
-            return
-        of_input = self.label[starts]
-        for label in np.unique(of_input):
-            yield label.item(), of_input == label
 
     @cached_property
     def classes(self) -> tuple[list[Any], np.ndarray]:

@@ -110,22 +110,6 @@ class Tally:
             return self.grid
         return self.grid + (self.grid.T if self.swapped is None else self.swapped)
 
-    def add_inputs(self, label: Hashable, sums: np.ndarray) -> None:
-        """Add per-input sums of one class.
-
-        Parameters
-        ----------
-        label : hashable
-            The class, None without labels.
-        sums : (I, K) float64 array
-            One row an input, columns as in `MOMENTS`.
-        """
-        at = self._class(label)
-        sums = sums[sums[:, 0] > 0]
-        self.inputs[at] += len(sums)
-        self.moments[at] += sums.sum(axis=0)
-        self.products[at] += sums.T @ sums
-
     def add_sums(
         self, label: Hashable, inputs: int, moments: np.ndarray, products: np.ndarray
     ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppp.frame import Frame, as_frame
-from ppp.planes import DEGENERATE
+from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 from ppp.prepared import Prepared
 from ppp.streams import as_stream
 from srm.counting import Spotlight
@@ -60,8 +60,7 @@ def standing(
         if 1 - g * g < DEGENERATE:
             raise ValueError(f"vectors {i} and {j} are parallel or antipodal: they span no plane")
         for piece in prepared.pieces:
-            c = piece.x.astype(np.float64) @ pair.T
-            w = np.stack([c[:, 0], (c[:, 1] - g * c[:, 0]) / np.sqrt(1 - g * g)], axis=1)
+            w = _in_plane(piece.x.astype(np.float64), pair, g)
             inside = spotlight.sees(w, np.sqrt(piece.norm2), theta) & (piece.state == 0)
             at = np.flatnonzero(inside) + piece.start
             rows.append(at + seen_rows)
@@ -69,6 +68,18 @@ def standing(
         seen_rows += prepared.rows
     empty = np.empty(0, np.int64)
     return np.concatenate([empty, *rows]), np.concatenate([empty, *samples])
+
+
+def _in_plane(x: np.ndarray, pair: np.ndarray, g: float) -> np.ndarray:
+    """Return w (R, 2) of rows, from the difference of the vectors where these nearly agree."""
+    first, second = (x @ pair.T).T
+    if 1 - g * g >= NEARLY_PARALLEL:
+        return np.stack([first, (second - g * first) / np.sqrt(1 - g * g)], axis=1)
+    sign = np.sign(g)
+    apart = pair[1] - sign * pair[0]
+    half = apart @ apart / 2
+    along = (x @ apart + sign * half * first) / np.sqrt(half * (2 - half))
+    return np.stack([first, along], axis=1)
 
 
 def _check_plane(plane: tuple[int, int], m: int) -> tuple[int, int]:

@@ -51,7 +51,9 @@ def partner_floor(most, own, threshold):
     missing = threshold * (1 - MARGIN) - own * own
     if missing <= 0.0:
         return 0.0
-    floor = math.sqrt((1.0 - most * most) * missing) * (1.0 - 1e-9) - (most + MARGIN) * abs(own)
+    # `most` is known to 1e-15, which is much of 1 − most² where vectors are nearly parallel
+    rest = max(0.0, 1.0 - most * most - 1e-14)
+    floor = math.sqrt(rest * missing) * (1.0 - 1e-9) - (most + MARGIN) * abs(own)
     return max(0.0, floor)
 
 

@@ -114,7 +114,9 @@ def examine(x, r, scratch):
     """Return the state of a row whose Σ x² is unusual, and the factor that undoes its scaling.
 
     An extreme row is written, scaled by a power of two, into scratch (1, n); its state is VALID.
+    In float32 it is made large, so that its small coordinates do not vanish.
     """
+    lift = 100 if scratch.itemsize == 4 else 0
     most = 0.0
     for k in range(x.shape[1]):
         value = abs(np.float64(x[r, k]))
@@ -123,7 +125,7 @@ def examine(x, r, scratch):
         most = max(most, value)
     if most == 0.0:
         return ZERO, 1.0
-    exponent = math.frexp(most)[1]
+    exponent = math.frexp(most)[1] - lift
     for k in range(x.shape[1]):
         scratch[0, k] = math.ldexp(np.float64(x[r, k]), -exponent)
     # Beyond the range of float64 the true coordinate is out of any grid, or zero.

@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import MARGIN, dot, fast_part, inlined, threshold
+from ppp.kernels.rows import MARGIN, dot, fast_part, inlined, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
+from ppp.kernels.waves import waves
 
 #: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
 FEW = 12
+#: Leaders below this, which only a threshold of about zero has, are too small for float32 tangents.
+FAINT = 1e-30
 #: Coordinates that share one maximum: stretches without a candidate are passed over.
 STRETCH = 32
 
@@ -135,13 +138,16 @@ def read_exactly(c, rc, number, scale, per_unit, half, order, value, bins, sure)
 
 @inlined
 def read_nearly(
-    x, r, c, number, error, least, per_unit, half, vectors, order, value, bins, sure
+    x, r, c, number, error, least, scale, per_unit, half, vectors, order, value, bins, sure
 ):  # fmt: skip
-    """Fill values and bins; recompute in float64 possible leaders and values near a bin's edge."""
+    """Fill values and bins; recompute in float64 possible leaders and values near a bin's edge.
+
+    Of rows of unusual size, which are scaled, all values are.
+    """
     doubtful = error * per_unit
     for k in range(number):
         near = np.float64(c[r, order[k]])
-        exact = number <= FEW or (abs(near) + error) ** 2 >= least
+        exact = scale != 1.0 or number <= FEW or (abs(near) + error) ** 2 >= least
         if not exact and half:
             inside = near * per_unit
             inside -= math.floor(inside)
@@ -151,7 +157,7 @@ def read_nearly(
         value[k] = near
         sure[k] = exact
         if half:
-            bins[k] = grid_bin(near, per_unit, np.float64(half))
+            bins[k] = grid_bin(near * scale, per_unit, np.float64(half))
 
 
 @inlined
@@ -160,7 +166,8 @@ def settle(
 ):  # fmt: skip
     """Recompute the candidates for which float32 leaves a hit, or its angle, in doubt."""
     own = lead * lead
-    inverse = np.float32(1.0 / lead)
+    faint = abs(lead) < FAINT
+    inverse = np.float32(0.0 if faint else 1.0 / lead)
     margin = doubt(angles) + np.float32(error / abs(lead) * angles)
     plain = angles // 4 + 3
     for k in range(number):
@@ -168,7 +175,7 @@ def settle(
             continue
         near = value[k]
         reach = error * (2.0 * abs(near) + error)
-        doubtful = abs(own + near * near - lowest) <= reach
+        doubtful = faint or abs(own + near * near - lowest) <= reach
         if half and not doubtful:
             doubtful = column(near, lead, inverse, angles, margin) >= plain
         if doubtful:
@@ -184,11 +191,27 @@ def is_hit(own, square, lowest, after):
     return own + square >= lowest and (square < own or (square == own and after))
 
 
+@part
+def weigh_faint(lead, at, number, lowest, value, sums):
+    """Do what `weigh` does for a leader whose inverse may be infinite."""
+    own, hits = lead * lead, 0
+    for k in range(number):
+        if is_hit(own, value[k] * value[k], lowest, k > at) and k != at:
+            cos4, cos8 = waves(lead, value[k], 0.0)
+            hits += 1
+            sums[2] += cos4
+            sums[3] += cos8
+    sums[1] += hits
+    return hits
+
+
 @inlined
 def weigh(lead, at, number, lowest, value, sums):
     """Add a leader's hits to the row's sums; return how many there are."""
     own = lead * lead
-    inverse = 1.0 / lead if lead != 0.0 else 0.0
+    if abs(lead) < FAINT:
+        return weigh_faint(lead, at, number, lowest, value, sums)
+    inverse = 1.0 / lead
     hits, first, second = 0, 0.0, 0.0
     for k in range(number):
         square = value[k] * value[k]
@@ -213,7 +236,8 @@ def scatter(
     """Count a leader's hits among the candidates: those after it, then those before it."""
     tabled = seen.shape[0] > 0
     own = lead * lead
-    inverse = np.float32(1.0 / lead) if lead != 0.0 else np.float32(0.0)
+    faint = abs(lead) < FAINT
+    inverse = np.float32(0.0 if faint else 1.0 / lead)
     negative = 1 if lead < 0.0 else 0
     margin = doubt(angle.shape[0])
     row, last = bins[at], relative.shape[1] - 1
@@ -228,7 +252,7 @@ def scatter(
                 if tabled:
                     seen[i, order[k]] += np.uint32(1)
                 place = column(value[k], lead, inverse, angle.shape[0], margin)
-                if place < last:
+                if place < last and not faint:
                     angles[np.uint32(place)] += np.uint32(1)
                 else:
                     angle[turn_from(lead, value[k], side, angle.shape[0])] += 1
@@ -278,8 +302,9 @@ def search(
         read_exactly(c, r, number, scale, per_unit, half, order, value, bins, sure)
     else:
         read_nearly(
-            x, r, c, number, error, least, per_unit, half, vectors, order, value, bins, sure
-        )
+            x, r, c, number, error, least, scale, per_unit, half, vectors, order, value, bins,
+            sure,
+        )  # fmt: skip
     total = 0
     for at in range(number):
         lead = value[at]
@@ -335,7 +360,7 @@ def search_rows(
         most = measure(bits, r, mask, peaks, heights)
         top = -1
         # float32 holds the bins of rows of usual size only
-        if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > 0.0:
+        if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
             top = find(c, r, most, heights)
             rows[saturated], tops[saturated] = r, top
             saturated += 1

@@ -80,9 +80,9 @@ def column(value, lead, inverse, count, margin):
     last = np.float32(count // 4 + 2 + SLOTS)
     steps = below + np.float32(count // 8 + 1)
     steps = last if (part < margin) | (part > _ONE - margin) else steps
-    steps = last - np.float32(3) if value == 0 else steps
+    steps = last - _ONE if value == -lead else steps
     steps = last - np.float32(2) if value == lead else steps
-    return np.int32(last - _ONE if value == -lead else steps)
+    return np.int32(last - np.float32(3) if value == 0 else steps)
 
 
 @inlined
