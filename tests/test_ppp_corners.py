@@ -1,4 +1,4 @@
-"""Corners of the kernels: vanishing leaders, unusual sizes, near-parallel vectors, full counters."""
+"""Corners of the kernels: tiny leaders, unusual sizes, near-parallel vectors, full counters."""
 
 import copy
 import pickle
