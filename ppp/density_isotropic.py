@@ -17,6 +17,8 @@ RINGS = 12
 ALIKE = 1 / 16
 #: Numbers in a table of norms by rings that is held at a time: 8 MiB.
 ROOM = 2**20
+#: Distances from the centre that are looked at together.
+PIECE = 512
 
 
 def isotropic_image(norms: ArrayLike, n: int, rule: Rule, window: Window, size: int) -> Array:
@@ -64,7 +66,6 @@ def isotropic_image(norms: ArrayLike, n: int, rule: Rule, window: Window, size: 
     (0.422, 0.422)
     """
     from scipy.interpolate import CubicSpline
-    from scipy.special import ive
 
     check_dimension(n, 3, "with n = 2 every row lies in the one plane, isotropic or not")
     lengths = np.asarray(norms, np.float64).ravel()
@@ -77,12 +78,26 @@ def isotropic_image(norms: ArrayLike, n: int, rule: Rule, window: Window, size: 
     edges = np.arange(0.0, far + REACH * sigma, sigma / RINGS)
     mass, middle = _rings(edges, *_grouped(lengths, ALIKE * sigma), n, rule)
     at = np.arange(0.0, far + sigma, sigma / RINGS)
-    gap = (at[:, None] - middle) / sigma
-    spread = np.exp(-0.5 * gap**2) * ive(0, np.outer(at, middle) / sigma**2)
-    profile = CubicSpline(at, spread @ mass / (2 * np.pi * sigma**2))
+    profile = CubicSpline(at, _spread(at, middle, mass, sigma))
     centres = pixel_centres(window.extent, size)
     image = profile(np.hypot(centres[:, None], centres))
     return np.asarray(np.maximum(image, 0.0), np.float64)
+
+
+def _spread(at: Array, middle: Array, mass: Array, sigma: float) -> Array:
+    """Return the density that rings have at distances from the centre, a piece at a time."""
+    from scipy.special import ive
+
+    found = np.empty(len(at))
+    for start in range(0, len(at), PIECE):
+        here = at[start : start + PIECE]
+        # rings farther away than this add nothing
+        reach = here[[0, -1]] + np.array([-REACH, REACH]) * sigma
+        ring = slice(*np.searchsorted(middle, reach))
+        gap = (here[:, None] - middle[ring]) / sigma
+        spread = np.exp(-0.5 * gap**2) * ive(0, np.outer(here, middle[ring]) / sigma**2)
+        found[start : start + PIECE] = spread @ mass[ring] / (2 * np.pi * sigma**2)
+    return found
 
 
 def _grouped(lengths: Array, width: float) -> tuple[Array, Array]:
