@@ -39,6 +39,7 @@ from ppp.kernels.rows import (
     examine,
     fast,
     fast_part,
+    inlined_part,
     moments,
     part,
     power_sums,
@@ -54,7 +55,7 @@ from ppp.planes import DEGENERATE, LEADERS
 
 #: Bins are found in float32 where a length of one has between so many of them.
 SMALL, LARGE = 2.0**-60, 2.0**60
-#: A leader with one candidate in so many vectors takes all of them at once.
+#: A leader above the threshold with one candidate in so many vectors takes all of them at once.
 MANY = 8
 
 
@@ -162,6 +163,24 @@ def _prefer(best, reach, pair):
     return False
 
 
+@inlined_part
+def _may_pair(gram, i, j, ci, cj, least):
+    """Return whether a pair has to be looked at: most are turned away without a call.
+
+    Where its cosine would have to be made, or its vectors nearly agree, it has.
+    """
+    qi, qj = ci * ci, cj * cj
+    if qj > qi or (qj == qi and j < i):
+        return False
+    if not gram.shape[0]:
+        return True
+    g = gram[i, j]
+    rest = 1.0 - g * g
+    # w·w (1 − g²), symmetric in both coordinates, with room for rounding
+    reach = qi + qj - 2.0 * g * ci * cj
+    return rest < 1e-4 or reach >= least * rest * (1.0 - 1e-9) - 1e-12 * qi
+
+
 @part
 def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
     """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
@@ -255,7 +274,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     order = room.order
     number = gather(c, r, max(0.0, low), heights, order)
     for k in range(number):
-        room.value[k], room.sure[k] = np.float64(c[r, order[k]]), False
+        room.value[k], room.sure[k] = np.float64(c[r, order[k]]), error == 0.0
     room.best[0] = -1.0
     hits = 0
     for k in range(number):
@@ -267,7 +286,8 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
             continue
         # most pairs are turned away before their cosine is read, or made
         near = partner_floor(1.0 - 2.0 * frame.bounds[i] / LEADERS, lead, kept) - error
-        if frame.gram.shape[0] and number * MANY >= c.shape[1]:
+        # alone above the threshold it hits with every vector, or nearly
+        if frame.gram.shape[0] and lead * lead >= kept and number * MANY >= c.shape[1]:
             many = 0
             for other in range(number):
                 many += abs(room.value[other]) >= near
@@ -277,10 +297,15 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
                 )
                 continue
         for other in range(number):
-            if abs(room.value[other]) >= near and other != k:
+            if abs(room.value[other]) < near or other == k:
+                continue
+            if not room.sure[other]:
+                _exact(x, r, other, error, frame, room)
+            value = room.value[other]
+            if _may_pair(frame.gram, i, order[other], lead, value, kept):
                 hits += _count_pair(
-                    x, r, i, order[other], lead, _exact(x, r, other, error, frame, room), norm2,
-                    scale, kept, frame, counts, room.best, sums,
+                    x, r, i, order[other], lead, value, norm2, scale, kept, frame, counts,
+                    room.best, sums,
                 )  # fmt: skip
     return hits
 

@@ -35,6 +35,7 @@ jit = numba.njit(cache=True, fastmath=False, **_HOW)
 fast = numba.njit(cache=True, fastmath=FAST, **_HOW)
 #: Their parts, likewise; `inlined` ones become part of the loop that calls them.
 part = numba.njit(fastmath=False, **_INSIDE)
+inlined_part = numba.njit(fastmath=False, forceinline=True, **_INSIDE)
 fast_part = numba.njit(fastmath=FAST, **_INSIDE)
 inlined = numba.njit(fastmath=FAST, forceinline=True, **_INSIDE)
 
