@@ -16,7 +16,7 @@ from presets import keep, show
 
 import ppp
 
-NULLS = 99  # ten tests a network: fewer could not pass the adjustment
+NULLS = 99  # of ten tests a network, four at the least p of .02 pass the adjustment
 name, changes = preset()
 setting = Setting()
 layers = {network: layer for network, layer in latents(setting).items() if network.endswith(" 0")}

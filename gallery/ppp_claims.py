@@ -2,7 +2,7 @@
 
 Rows are networks, ``rows["tanh 0"][epoch]`` a projection; networks of one activation form a group.
 The unit of every test is the network: with two of them an activation no exact test can fall below
-p = 0.5, and the verdict then says that the claim cannot be tested on so few.
+p = .25, and the verdict then says that the claim cannot be tested on so few.
 """
 
 from __future__ import annotations
