@@ -36,9 +36,7 @@ show("beyond_planes_pairs", name)
 
 def lopsided(result):
     """Return the share of hits without a counterpart on the other side of the diagonal."""
-    angle = result.tally.angle
-    count = len(angle)
-    sectors = angle.reshape(16, -1).sum(1) if count % 16 == 0 else angle
+    sectors = result.tally.angle.reshape(16, -1).sum(1)
     mirrored = sectors[(3 - np.arange(16)) % 16]  # phi becomes 90 degrees - phi
     return float(np.abs(sectors - mirrored).sum() / max(2 * sectors.sum(), 1))
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ppp.kernels.inputs import Ledger
+from ppp.kernels.oblique import ObliqueCounts, ObliqueRoom
+from ppp.kernels.orthonormal import Counts, Room
 from ppp.kernels.rows import Bound, read_only
+from ppp.kernels.searching import Patterns
+from ppp.kernels.unusual import Spare
 from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.tally import MOMENTS, Tally
 
@@ -31,6 +37,10 @@ class BlockCounter(ABC):
         The rule's threshold.
     """
 
+    _kernel: ClassVar[Callable[..., int]]
+    _counts: Counts | ObliqueCounts
+    _room: Room | ObliqueRoom
+
     def __init__(self, tally: Tally, bound: Bound) -> None:
         self._tally, self._bound = tally, bound
         frame = tally.planes.frame
@@ -39,6 +49,7 @@ class BlockCounter(ABC):
         self._single = None
         if not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.vectors.astype(np.float32)
+        self._spares: dict[tuple[np.dtype, np.dtype], Spare] = {}
         self._pending = 0
 
     def append(self, block: Prepared) -> None:
@@ -71,6 +82,13 @@ class BlockCounter(ABC):
         return x
 
     @abstractmethod
+    def _terms(self, gamma: float) -> tuple[Any, ...]:
+        """Return what the kernel needs to know of rule and frame, in its order."""
+
+    @abstractmethod
+    def _empty(self) -> None:
+        """Move the counts into the tally."""
+
     def _count(
         self,
         x: np.ndarray,
@@ -83,10 +101,24 @@ class BlockCounter(ABC):
         state: np.ndarray,
     ) -> int:
         """Count rows of a block, which begin at `start` in it; return their hits."""
-
-    @abstractmethod
-    def _empty(self) -> None:
-        """Move the counts into the tally."""
+        types = x.dtype, c.dtype
+        if types not in self._spares:
+            room = type(self._room).of(c.shape[1])
+            self._spares[types] = Spare.of(x, c, room)
+        return self._kernel(
+            x,
+            c,
+            Patterns.of(c),
+            *self._terms(gamma),
+            self._counts,
+            self._room,
+            self._spares[types],
+            sample,
+            code,
+            start,
+            ledger,
+            state,
+        )
 
     def _coordinates(self, x: np.ndarray) -> tuple[np.ndarray, float]:
         """Return c = x · b, and γ: each c is within γ‖x‖ of the truth."""

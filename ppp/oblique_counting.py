@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ppp.block_counting import BlockCounter, fold_pairs
 from ppp.frame import GRAM_LIMIT
-from ppp.kernels.inputs import Ledger
 from ppp.kernels.oblique import (
     ObliqueCounts,
     ObliqueRoom,
-    ObliqueSpare,
     Vectors,
     count_oblique,
 )
 from ppp.kernels.orthonormal import fold_grids
 from ppp.kernels.rows import Bound
-from ppp.kernels.searching import Patterns
 from ppp.tally import Tally
 
 
 class ObliqueCounter(BlockCounter):
     """Count blocks of rows against an oblique frame; parameters as in `BlockCounter`."""
+
+    _kernel = staticmethod(count_oblique)
+    _counts: ObliqueCounts
 
     def __init__(self, tally: Tally, bound: Bound) -> None:
         super().__init__(tally, bound)
@@ -32,34 +34,8 @@ class ObliqueCounter(BlockCounter):
         self._counts = _counts(tally)
         self._room = ObliqueRoom.of(frame.m)
 
-    def _count(
-        self,
-        x: np.ndarray,
-        c: np.ndarray,
-        gamma: float,
-        sample: np.ndarray,
-        code: np.ndarray,
-        start: int,
-        ledger: Ledger,
-        state: np.ndarray,
-    ) -> int:
-        hits: int = count_oblique(
-            x,
-            c,
-            Patterns.of(c),
-            self._bound,
-            gamma,
-            self._frame,
-            self._counts,
-            self._room,
-            ObliqueSpare.of(x, c),
-            sample,
-            code,
-            start,
-            ledger,
-            state,
-        )
-        return hits
+    def _terms(self, gamma: float) -> tuple[Any, ...]:
+        return self._bound, gamma, self._frame
 
     def _empty(self) -> None:
         tally, counts = self._tally, self._counts

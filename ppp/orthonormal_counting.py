@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ppp.block_counting import BlockCounter, fold_pairs
-from ppp.kernels.inputs import Ledger
-from ppp.kernels.orthonormal import Counts, Room, Spare, count_orthonormal, fold_grids
+from ppp.kernels.orthonormal import Counts, Room, count_orthonormal, fold_grids
 from ppp.kernels.rows import Bound
-from ppp.kernels.searching import Patterns
+from ppp.kernels.saturated import LARGE, SMALL
 from ppp.kernels.turning import columns, unfold
 from ppp.tally import Tally
 
@@ -16,49 +17,24 @@ from ppp.tally import Tally
 class OrthonormalCounter(BlockCounter):
     """Count blocks of rows against an orthonormal frame; parameters as in `BlockCounter`."""
 
+    _kernel = staticmethod(count_orthonormal)
+    _counts: Counts
+
     def __init__(self, tally: Tally, bound: Bound) -> None:
         super().__init__(tally, bound)
         frame, rule = tally.planes.frame, tally.rule
         self._counts = _counts(tally)
         self._room = Room.of(frame.m)
         # bins of float32 rows are found in float32 where that cannot overflow
-        self._moderate = 2.0**-60 <= self._counts.per_unit <= 2.0**60
+        self._moderate = SMALL <= self._counts.per_unit <= LARGE
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
 
     def _ready(self, x: np.ndarray) -> np.ndarray:
         exactly = self._whole and not self._moderate
         return x.astype(np.float64, copy=False) if exactly else x
 
-    def _count(
-        self,
-        x: np.ndarray,
-        c: np.ndarray,
-        gamma: float,
-        sample: np.ndarray,
-        code: np.ndarray,
-        start: int,
-        ledger: Ledger,
-        state: np.ndarray,
-    ) -> int:
-        hits: int = count_orthonormal(
-            x,
-            c,
-            Patterns.of(c),
-            self._whole,
-            self._bound,
-            gamma,
-            self._reach(gamma),
-            self._vectors,
-            self._counts,
-            self._room,
-            Spare.of(x, c),
-            sample,
-            code,
-            start,
-            ledger,
-            state,
-        )
-        return hits
+    def _terms(self, gamma: float) -> tuple[Any, ...]:
+        return self._whole, self._bound, gamma, self._reach(gamma), self._vectors
 
     def _empty(self) -> None:
         tally, counts = self._tally, self._counts

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.kernels.rows import VALID, fast
+from ppp.kernels.rows import LOOSE, VALID, fast, two_largest
 
-#: Share of the bound that rounding of float32 squares may cost: a hundred times what it does.
-LOOSE = 1e-5
 #: Bounds below this are left to the search: float32 squares of small coordinates vanish.
 SMALLEST = 1e-28
 
@@ -41,16 +39,10 @@ def sift(
     idle : int
         State of a valid row without a hit.
     """
-    zero = c.dtype.type(0)  # comparisons stay in the type of c
     for r in range(c.shape[0]):
         out[r] = state[r]
         least = 2 * lowest * share * norm2[r] * (1 - LOOSE)
         if state[r] != VALID or least < SMALLEST:
             continue
-        most, next_most = zero, zero
-        for k in range(c.shape[1]):
-            square = c[r, k] * c[r, k]
-            next_most = max(next_most, min(most, square))
-            most = max(most, square)
-        if np.float64(most) + np.float64(next_most) < least:
+        if two_largest(c, r) < least:
             out[r] = idle

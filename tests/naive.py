@@ -89,6 +89,18 @@ def grid(hits, half_width, size):
     return counts, outside
 
 
+def binned(w, half_width, size, angles):
+    """Grid, how many lie beyond it, and angular histogram of hits w (H, 2), all at once."""
+    at = np.floor(w * size / (2 * half_width)) + size // 2
+    inside = ((at >= 0) & (at < size)).all(axis=1)
+    counts = np.zeros((size, size), np.int64)
+    np.add.at(counts, tuple(at[inside].astype(int).T), 1)
+    phi = np.arctan2(w[:, 1], w[:, 0])
+    phi = np.where(phi < 0, phi + 2 * np.pi, phi)
+    turned = np.minimum(angles - 1, (phi * angles / (2 * np.pi)).astype(int))
+    return counts, int((~inside).sum()), np.bincount(turned, minlength=angles)
+
+
 def kept_exactly(X, epsilon2):
     """Samples kept by each plane of the standard basis, in rational arithmetic, without slack."""
     n = len(X[0])

@@ -28,16 +28,10 @@ def against_points(x, frame, epsilon, distance=None):
     np.testing.assert_array_equal(
         tally.kept, np.bincount(points.plane, minlength=tally.planes.count)
     )
-    at = np.floor(points.w * BINS / (2 * tally.half_width)) + BINS // 2
-    inside = ((at >= 0) & (at < BINS)).all(axis=1)
-    np.testing.assert_array_equal(
-        tally.grid, np.histogram2d(*at[inside].T, bins=np.arange(BINS + 1))[0]
-    )
-    assert tally.outside == (~inside).sum()
-    phi = np.arctan2(points.w[:, 1], points.w[:, 0])
-    turned = np.floor(np.where(phi < 0, phi + 2 * np.pi, phi) * ANGLES / (2 * np.pi))
-    wanted = np.bincount(np.minimum(ANGLES - 1, turned.astype(int)), minlength=ANGLES)
-    np.testing.assert_array_equal(tally.angle, wanted)
+    grid, outside, angle = naive.binned(points.w, tally.half_width, BINS, ANGLES)
+    np.testing.assert_array_equal(tally.grid, grid)
+    assert tally.outside == outside
+    np.testing.assert_array_equal(tally.angle, angle)
     assert np.isfinite(tally.moments).all()
     return tally
 

@@ -1,5 +1,6 @@
 """Leaders of oblique frames that take all their partners at once, against a list of their hits."""
 
+import naive
 import numba
 import numpy as np
 import pytest
@@ -49,28 +50,21 @@ def rows(kind, vectors, count=60):
     return rng.integers(-1, 2, (count, n)).astype(float)
 
 
+#: Of arrays, pair by pair.
+waves_of = np.vectorize(naive.waves)
+
+
 def histograms(points, half_width):
     """Grid, angles, kept, and Σ cos 4φ and Σ cos 8φ over the planes (i < j), of listed hits."""
-    at = np.floor(points.w * BINS / (2 * half_width)) + BINS // 2
-    inside = ((at >= 0) & (at < BINS)).all(axis=1)
-    grid = np.zeros((BINS, BINS), np.int64)
-    np.add.at(grid, tuple(at[inside].astype(int).T), 1)
+    grid, _, _ = naive.binned(points.w, half_width, BINS, ANGLES)
     planes = points.planes
     up = planes.first[points.plane] < planes.second[points.plane]
     w, plane = points.w[up], points.plane[up]
-    phi = np.arctan2(w[:, 1], w[:, 0])
-    phi = np.where(phi < 0, phi + 2 * np.pi, phi)
-    turned = np.minimum(ANGLES - 1, (phi * ANGLES / (2 * np.pi)).astype(int))
-    wave = waves_of(w[:, 0], w[:, 1], planes.cosine[plane])
-    kept = np.bincount(points.plane, minlength=planes.count)
-    return grid, np.bincount(turned, minlength=ANGLES), kept, wave.sum(axis=1)
-
-
-def waves_of(w1, w2, g):
-    """Cos 4φ and cos 8φ, φ stretched so that both lines ±b_i and ±b_j stand at multiples of 90°."""
-    phi, between = np.arctan2(w2, w1) % np.pi, np.arccos(np.clip(g, -1, 1))
-    share = np.where(phi < between, phi / between, (phi - between) / (np.pi - between))
-    return np.stack([np.cos(2 * np.pi * share), np.cos(4 * np.pi * share)])
+    _, _, angle = naive.binned(w, half_width, BINS, ANGLES)
+    wave = np.zeros(2)
+    if len(w):
+        wave = np.sum(waves_of(w[:, 0], w[:, 1], planes.cosine[plane]), axis=1)
+    return grid, angle, np.bincount(points.plane, minlength=planes.count), wave
 
 
 @pytest.mark.parametrize("kind", ["single", "pairs", "extreme", "one-hot", "ternary"])

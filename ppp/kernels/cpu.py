@@ -1,4 +1,4 @@
-"""Rows in plain float64: their norms and states, and a list of their hits."""
+"""Norms and states of rows, and a list of their hits, decided in float64."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import numba
 import numpy as np
 
 from ppp.kernels.pairs import gather, leads, partners
-from ppp.kernels.rows import EXTREME, FAST, NONFINITE, VALID, ZERO, Bound, jit, threshold
+from ppp.kernels.rows import (
+    EXTREME,
+    FAST,
+    LEAST,
+    MOST,
+    NONFINITE,
+    VALID,
+    ZERO,
+    Bound,
+    jit,
+    threshold,
+)
 
 __all__ = ["EXTREME", "NONFINITE", "VALID", "ZERO", "Bound"]
 
@@ -26,7 +37,7 @@ def squared_norms(x, norm2):
 def classify(x, norm2, state):
     """Mark rows as valid, zero, not finite, or extreme (Σ x² near the ends of float64)."""
     for r in range(x.shape[0]):
-        if 1e-30 <= norm2[r] <= 1e30:
+        if LEAST <= norm2[r] <= MOST:
             state[r] = VALID
             continue
         largest = 0.0

@@ -129,6 +129,12 @@ def pair_up(c, rc, i, lead, gram, threshold, error, norm2, span):
 
 
 @inlined
+def _doubt(verdict, unclear):
+    """Return the verdict of a pair whose bin or angle may be unclear."""
+    return np.int32(DOUBTFUL) if (verdict == SURE) & unclear else verdict
+
+
+@inlined
 def _edge(w, unit, off):
     """Return whether rounding may have moved a coordinate to another bin."""
     at = w * unit
@@ -155,8 +161,7 @@ def place(c, rc, i, lead, unit, half, span):
     for k in range(flat.shape[0]):
         unclear = _edge(flat[k], each, loose[k])
         unclear |= _edge(np.float32(c[rc, k]), each, loose[k]) & (np.int32(k) < np.int32(i))
-        found = verdict[k]
-        verdict[k] = np.int32(DOUBTFUL) if (found == SURE) & unclear else found
+        verdict[k] = _doubt(verdict[k], unclear)
 
 
 @inlined
@@ -186,8 +191,7 @@ def turn_pairs(c, rc, i, lead, count, span):
         along = (south if w2 < zero else north) if steep else (west if w1 < zero else east)
         turns[k] = np.int32(along if axis else below)
         unclear = ((part < wide) | (part > one - wide)) & (not axis)
-        found = verdict[k]
-        verdict[k] = np.int32(DOUBTFUL) if (found == SURE) & unclear else found
+        verdict[k] = _doubt(verdict[k], unclear)
 
 
 @inlined
@@ -203,16 +207,14 @@ def turn_round(c, rc, i, lead, gram, unit, half, span):
         v1, v2 = np.float32(g * w1 + sine * second[k]), np.float32(sine * w1 - g * second[k])
         rows[k], columns[k] = grid_bin(v1, each, side), grid_bin(v2, each, side)
         unclear = _edge(v1, each, loose[k]) | _edge(v2, each, loose[k])
-        found = verdict[k]
-        verdict[k] = np.int32(DOUBTFUL) if (found == SURE) & unclear else found
+        verdict[k] = _doubt(verdict[k], unclear)
 
 
 @inlined
 def give_up(span):
     """Leave every sure hit in doubt: float32 cannot hold its bins."""
     for k in range(span.verdict.shape[0]):
-        found = span.verdict[k]
-        span.verdict[k] = np.int32(DOUBTFUL) if found == SURE else found
+        span.verdict[k] = _doubt(span.verdict[k], True)
 
 
 @inlined

@@ -27,7 +27,7 @@ from ppp.kernels.leading import (
     turn_round,
     weigh_pairs,
 )
-from ppp.kernels.pairs import along_second, cosine, leads, other_way, partner_floor
+from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
 from ppp.kernels.rows import (
     BATCH,
     EXTREME,
@@ -36,25 +36,21 @@ from ppp.kernels.rows import (
     MOST,
     VALID,
     dot,
-    examine,
     fast,
     fast_part,
+    inlined,
     inlined_part,
     moments,
     part,
-    power_sums,
-    read_only,
-    sum_squares,
     threshold,
 )
-from ppp.kernels.saturated import grid_bin
-from ppp.kernels.searching import Patterns, find, gather, measure, runner_up
+from ppp.kernels.saturated import LARGE, SMALL, grid_bin
+from ppp.kernels.searching import find, gather, measure, runner_up
 from ppp.kernels.turning import turn_quickly
+from ppp.kernels.unusual import rescale
 from ppp.kernels.waves import waves
-from ppp.planes import DEGENERATE, LEADERS
+from ppp.planes import DEGENERATE
 
-#: Bins are found in float32 where a length of one has between so many of them.
-SMALL, LARGE = 2.0**-60, 2.0**60
 #: A leader above the threshold with one candidate in so many vectors takes all of them at once.
 MANY = 8
 
@@ -122,24 +118,6 @@ class ObliqueRoom(NamedTuple):
         )
 
 
-class ObliqueSpare(NamedTuple):
-    """A row of unusual size, as `ppp.kernels.orthonormal.Spare` says."""
-
-    row: np.ndarray
-    line: np.ndarray
-    x: np.ndarray
-    c: np.ndarray
-    patterns: Patterns
-    room: ObliqueRoom
-
-    @classmethod
-    def of(cls, x: np.ndarray, c: np.ndarray) -> ObliqueSpare:
-        """Return room for a row like those of x, with coordinates like those of c."""
-        row, line = np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, c.shape[1]), c.dtype)
-        read = read_only(line)
-        return cls(row, line, read_only(row), read, Patterns.of(read), ObliqueRoom.of(c.shape[1]))
-
-
 @part
 def _mark(w1, w2, turned, per_unit, half, grids, touched):
     """Count a hit into the grid that has the leader's coordinate, the steadier one, first."""
@@ -170,7 +148,7 @@ def _may_pair(gram, i, j, ci, cj, least):
     Where its cosine would have to be made, or its vectors nearly agree, it has.
     """
     qi, qj = ci * ci, cj * cj
-    if qj > qi or (qj == qi and j < i):
+    if not led(i, j, qi, qj):
         return False
     if not gram.shape[0]:
         return True
@@ -184,12 +162,11 @@ def _may_pair(gram, i, j, ci, cj, least):
 @part
 def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
     """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
-    qi, qj = ci * ci, cj * cj
-    if qj > qi or (qj == qi and j < i):
+    if not led(i, j, ci * ci, cj * cj):
         return False
     g = cosine(frame.gram, frame.rows, i, j)
     rest = 1.0 - g * g
-    if i == j or rest < DEGENERATE:
+    if rest < DEGENERATE:
         return False
     w1, other = (ci, cj) if i < j else (cj, ci)
     w2 = along_second(x[r], frame.rows, w1, other, min(i, j), max(i, j), g, rest)
@@ -248,12 +225,11 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
     return hits
 
 
-@fast_part
-def _exact(x, r, k, error, frame, room):
+@inlined
+def _exact(x, r, k, vectors, room):
     """Return the coordinate of candidate k in float64."""
     if not room.sure[k]:
-        if error > 0.0:
-            room.value[k] = dot(x, r, frame.rows, room.order[k])
+        room.value[k] = dot(x, r, vectors, room.order[k])
         room.sure[k] = True
     return room.value[k]
 
@@ -281,11 +257,11 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         i = order[k]
         if not leads(abs(room.value[k]) + error, frame.bounds[i], kept):
             continue
-        lead = _exact(x, r, k, error, frame, room)
+        lead = _exact(x, r, k, frame.rows, room)
         if not leads(lead, frame.bounds[i], kept):
             continue
         # most pairs are turned away before their cosine is read, or made
-        near = partner_floor(1.0 - 2.0 * frame.bounds[i] / LEADERS, lead, kept) - error
+        near = partner_floor(frame.bounds[i], lead, kept) - error
         # alone above the threshold it hits with every vector, or nearly
         if frame.gram.shape[0] and lead * lead >= kept and number * MANY >= c.shape[1]:
             many = 0
@@ -299,9 +275,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         for other in range(number):
             if abs(room.value[other]) < near or other == k:
                 continue
-            if not room.sure[other]:
-                _exact(x, r, other, error, frame, room)
-            value = room.value[other]
+            value = _exact(x, r, other, frame.rows, room)
             if _may_pair(frame.gram, i, order[other], lead, value, kept):
                 hits += _count_pair(
                     x, r, i, order[other], lead, value, norm2, scale, kept, frame, counts,
@@ -316,14 +290,9 @@ def _count_unusual(x, r, bound, gamma, frame, spare, counts, sums, ledger_counts
 
     Returns its state, its hits and its Σ c⁴/‖x‖⁴.
     """
-    state, scale = examine(x, r, spare.row)
+    state, scale, norm2, fourth = rescale(x, r, False, frame.rows, spare, ledger_counts)
     if state != VALID:
-        ledger_counts[state - 1] += 1
         return state, 0, 0.0
-    for i in range(spare.c.shape[1]):
-        spare.line[0, i] = dot(spare.x, 0, frame.rows, i)
-    norm2 = sum_squares(spare.x, 0)
-    _, fourth = power_sums(spare.c, 0)
     hits = _search(
         spare.x, spare.c, spare.patterns, np.int64(0), norm2, scale, bound, gamma, frame, counts,
         spare.room, sums,

@@ -15,26 +15,21 @@ from ppp.kernels.rows import (
     BATCH,
     EXTREME,
     LEAST,
+    LOOSE,
     MOST,
     VALID,
-    dot,
-    examine,
     fast,
     fast_part,
     jit,
     moments,
-    power_sums,
-    read_only,
-    sum_squares,
     threshold,
     two_largest,
 )
-from ppp.kernels.searching import Patterns, search_rows
+from ppp.kernels.searching import search_rows
+from ppp.kernels.unusual import rescale
 
 #: Rows this narrow are looked at once more before they are searched: many have Σ c⁴ without a hit.
 NARROW = 64
-#: Share of the threshold that rounding of float32 squares may cost: a hundred times what it does.
-LOOSE = 1e-5
 
 
 class Counts(NamedTuple):
@@ -91,43 +86,16 @@ class Room(NamedTuple):
         )
 
 
-class Spare(NamedTuple):
-    """A row of unusual size: scaled, its coordinates, their patterns, room.
-
-    `x` and `c` are of the types of the other rows, so that no loop is compiled twice; `row` and
-    `line` are the same memory, to be written to.
-    """
-
-    row: np.ndarray
-    line: np.ndarray
-    x: np.ndarray
-    c: np.ndarray
-    patterns: Patterns
-    room: Room
-
-    @classmethod
-    def of(cls, x: np.ndarray, c: np.ndarray) -> Spare:
-        """Return room for a row like those of x, with coordinates like those of c."""
-        row, line = np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, c.shape[1]), c.dtype)
-        read = read_only(line)
-        return cls(row, line, read_only(row), read, Patterns.of(read), Room.of(c.shape[1]))
-
-
 @fast_part
 def _count_unusual(x, r, whole, bound, gamma, vectors, spare, counts, sums, ledger_counts):
     """Count a row whose Σ x² leaves the ordinary range, scaled.
 
     Returns its state, its hits and its Σ c⁴/‖x‖⁴.
     """
-    state, scale = examine(x, r, spare.row)
+    state, scale, norm2, fourth = rescale(x, r, whole, vectors, spare, ledger_counts)
     if state != VALID:
-        ledger_counts[state - 1] += 1
         return state, 0, 0.0
-    for i in range(spare.c.shape[1]):
-        spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
-    norm2 = sum_squares(spare.x, 0)
     spare.room.norm2[0], spare.room.rows[0] = norm2, 0
-    _, fourth = power_sums(spare.c, 0)
     hits = search_rows(
         spare.x, spare.c, spare.patterns, 1, spare.room.norm2, 0, scale, bound, gamma, vectors,
         counts, spare.room, sums,

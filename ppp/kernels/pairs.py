@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.rows import MARGIN, part
+from ppp.kernels.rows import MARGIN, inlined_part, part
 from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 
 
@@ -42,16 +42,17 @@ def cosine(gram, vectors, i, j):
 
 
 @part
-def partner_floor(most, own, threshold):
+def partner_floor(bound, own, threshold):
     """Return the least |c_j| that hits with a leader, whatever the angle between the vectors.
 
-    `most` is the largest |cosine| of the leader with another vector, `own` its coordinate: the
-    in-plane norm² is c_i² + (c_j − g c_i)²/(1 − g²), which is largest for |g| = most.
+    `bound` is the leader's a_i, which tells its largest |cosine| with another vector, `own` its
+    coordinate: the in-plane norm² is c_i² + (c_j − g c_i)²/(1 − g²), largest for that cosine.
     """
     missing = threshold * (1 - MARGIN) - own * own
     if missing <= 0.0:
         return 0.0
-    # `most` is known to 1e-15, which is much of 1 − most² where vectors are nearly parallel
+    most = max(0.0, 1.0 - 2.0 * bound / LEADERS)
+    # known to 1e-15, which is much of 1 − most² where vectors are nearly parallel
     rest = max(0.0, 1.0 - most * most - 1e-14)
     floor = math.sqrt(rest * missing) * (1.0 - 1e-9) - (most + MARGIN) * abs(own)
     return max(0.0, floor)
@@ -95,24 +96,27 @@ def leads(own, bound, threshold):
     return own * own >= bound * threshold - MARGIN * threshold
 
 
+@inlined_part
+def led(i, j, qi, qj):
+    """Return whether i leads j: it has the larger c², or on a tie the smaller index."""
+    return qj < qi or (qj == qi and j > i)
+
+
 @part
 def partners(i, x, c, threshold, vectors, gram, orthonormal, bounds, order, count, found):
     """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
 
-    Each pair is taken once, from its larger |c| (on a tie, from the smaller index); w always has
-    the smaller index first.
+    Each pair is taken once, from the one that leads; w always has the smaller index first.
     """
     hits = 0
     ci = np.float64(c[i])
     qi = ci * ci
     # most pairs are turned away before their cosine is read, or made
-    most = 0.0 if orthonormal else 1.0 - 2.0 * bounds[i] / LEADERS
-    floor = partner_floor(most, ci, threshold)
+    floor = partner_floor(bounds[i], ci, threshold)
     for k in range(count):
         j = order[k]
         cj = np.float64(c[j])
-        qj = cj * cj
-        if j == i or abs(cj) < floor or qj > qi or (qj == qi and j < i):
+        if abs(cj) < floor or not led(i, j, qi, cj * cj):
             continue
         if i < j:
             w1, w2 = ci, cj

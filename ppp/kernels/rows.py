@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numba
@@ -18,6 +17,8 @@ LEAST, MOST = 1e-30, 1e30
 BATCH = 256
 #: Candidates are searched a little below their bound: rounding must never lose a hit.
 MARGIN = 1e-12
+#: Share of a threshold that rounding of float32 squares may cost: a hundred times what it does.
+LOOSE = 1e-5
 #: Cosines below this are zero: far below the slack of ties.
 ORTHOGONAL = 1e-13
 
@@ -108,29 +109,6 @@ def dot(x, r, vectors, i):
     for k in range(x.shape[1]):
         total += np.float64(x[r, k]) * vectors[i, k]
     return total
-
-
-@part
-def examine(x, r, scratch):
-    """Return the state of a row whose Σ x² is unusual, and the factor that undoes its scaling.
-
-    An extreme row is written, scaled by a power of two, into scratch (1, n); its state is VALID.
-    In float32 it is made large, so that its small coordinates do not vanish.
-    """
-    lift = 100 if scratch.itemsize == 4 else 0
-    most = 0.0
-    for k in range(x.shape[1]):
-        value = abs(np.float64(x[r, k]))
-        if not value < np.inf:
-            return NONFINITE, 1.0
-        most = max(most, value)
-    if most == 0.0:
-        return ZERO, 1.0
-    exponent = math.frexp(most)[1] - lift
-    for k in range(x.shape[1]):
-        scratch[0, k] = math.ldexp(np.float64(x[r, k]), -exponent)
-    # Beyond the range of float64 the true coordinate is out of any grid, or zero.
-    return VALID, math.ldexp(1.0, min(1023, max(-1074, exponent)))
 
 
 @inlined

@@ -13,6 +13,8 @@ from ppp.kernels.turning import column, doubt, turn_from
 
 #: In the least precision, so that a float32 expression stays one.
 ONE = np.float32(1.0)
+#: Bins are found in float32 where a length of one has between so many of them.
+SMALL, LARGE = 2.0**-60, 2.0**60
 
 
 @inlined

@@ -1,0 +1,82 @@
+"""Rows whose Σ x² leaves the ordinary range: scaled by a power of two, then searched."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ppp.kernels.rows import (
+    NONFINITE,
+    VALID,
+    ZERO,
+    dot,
+    fast_part,
+    part,
+    power_sums,
+    read_only,
+    sum_squares,
+)
+from ppp.kernels.searching import Patterns
+
+
+class Spare(NamedTuple):
+    """A row of unusual size: scaled, its coordinates, their patterns, room to search it in.
+
+    `x` and `c` are of the types of the other rows, so that no loop is compiled twice; `row` and
+    `line` are the same memory, to be written to.
+    """
+
+    row: np.ndarray
+    line: np.ndarray
+    x: np.ndarray
+    c: np.ndarray
+    patterns: Patterns
+    room: Any
+
+    @classmethod
+    def of(cls, x: np.ndarray, c: np.ndarray, room: Any) -> Spare:
+        """Return room for a row like those of x, with coordinates like those of c."""
+        row, line = np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, c.shape[1]), c.dtype)
+        read = read_only(line)
+        return cls(row, line, read_only(row), read, Patterns.of(read), room)
+
+
+@part
+def _examine(x, r, scratch):
+    """Return the state of a row whose Σ x² is unusual, and the factor that undoes its scaling.
+
+    An extreme row is written, scaled by a power of two, into scratch (1, n); its state is VALID.
+    In float32 it is made large, so that its small coordinates do not vanish.
+    """
+    lift = 100 if scratch.itemsize == 4 else 0
+    most = 0.0
+    for k in range(x.shape[1]):
+        value = abs(np.float64(x[r, k]))
+        if not value < np.inf:
+            return NONFINITE, 1.0
+        most = max(most, value)
+    if most == 0.0:
+        return ZERO, 1.0
+    exponent = math.frexp(most)[1] - lift
+    for k in range(x.shape[1]):
+        scratch[0, k] = math.ldexp(np.float64(x[r, k]), -exponent)
+    # Beyond the range of float64 the true coordinate is out of any grid, or zero.
+    return VALID, math.ldexp(1.0, min(1023, max(-1074, exponent)))
+
+
+@fast_part
+def rescale(x, r, whole, vectors, spare, ledger_counts):
+    """Write a row, scaled, and its coordinates into `spare`; count it if it is not valid.
+
+    Returns its state, the factor that undoes the scaling, its Σ x² and its Σ c⁴.
+    """
+    state, scale = _examine(x, r, spare.row)
+    if state != VALID:
+        ledger_counts[state - 1] += 1
+        return state, 1.0, 1.0, 0.0
+    for i in range(spare.c.shape[1]):
+        spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
+    _, fourth = power_sums(spare.c, 0)
+    return state, scale, sum_squares(spare.x, 0), fourth
