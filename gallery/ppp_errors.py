@@ -16,7 +16,6 @@ from ppp_runs import Setting, campaign_of, folder, preset, stores_of
 from presets import keep, show
 
 from isotropic.campaign import Campaign
-from isotropic.ensemble import train_ensemble
 
 #: The paper's colours: standardised or raw, elementwise or isotropic.
 COLOURS = {
@@ -61,19 +60,8 @@ def histories(setting: Setting, field: str) -> dict[str, np.ndarray]:
 
 def _losses(campaign: Campaign, checkpoint: Path) -> dict[str, list[Any]]:
     """Train without keeping activations; return the networks' losses by activation."""
-    runs = train_ensemble(
-        campaign.data,
-        campaign.activations,
-        repeats=campaign.repeats,
-        width=campaign.width,
-        blocks=campaign.blocks,
-        protocol=campaign.protocol,
-        test=campaign.test,
-        checkpoint=checkpoint,
-        progress=sys.stderr.isatty(),
-    )
     found: dict[str, list[Any]] = {}
-    for run in runs:
+    for run in campaign.train(checkpoint=checkpoint, progress=sys.stderr.isatty()):
         found.setdefault(run.activation, []).append(run.history)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isotropic.data import Images, fetch, load
 from isotropic.ensemble import train_ensemble
@@ -110,7 +111,7 @@ class Campaign:
         return out / f"{'+'.join(self.activations)}-{store.stem}-{last}.checkpoint.pt"
 
     def run(self, out: Path, *, overwrite: bool = False, progress: bool = False) -> list[Run]:
-        """Train all networks at once.
+        """Train all networks at once, each into a store of its own.
 
         Parameters
         ----------
@@ -125,6 +126,26 @@ class Campaign:
         -------
         list of Run
         """
+        return self.train(
+            stores=lambda activation, seed: self.store(out, activation, seed),
+            checkpoint=self.checkpoint(out),
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    def train(self, **options: Any) -> list[Run]:
+        """Train all networks at once, keeping what the options say.
+
+        Parameters
+        ----------
+        **options
+            `stores`, `checkpoint`, `overwrite` and `progress` of
+            :func:`isotropic.train_ensemble`; by default nothing is kept but the runs.
+
+        Returns
+        -------
+        list of Run
+        """
         return train_ensemble(
             self.data,
             self.activations,
@@ -133,8 +154,5 @@ class Campaign:
             blocks=self.blocks,
             protocol=self.protocol,
             test=self.test,
-            stores=lambda activation, seed: self.store(out, activation, seed),
-            checkpoint=self.checkpoint(out),
-            overwrite=overwrite,
-            progress=progress,
+            **options,
         )
