@@ -272,6 +272,21 @@ def test_any_odd_profile_makes_an_isotropic_form(profile):
 
 
 @pytest.mark.parametrize(
+    "profile",
+    [
+        lambda t: t.clamp(-10, 10),
+        torch.sinh,
+        lambda t: torch.relu(t - 20) - torch.relu(-t - 20),
+    ],
+    ids=["clipped", "overflowing", "dead up to 20"],
+)
+def test_profiles_that_bend_far_out_are_taken(profile):
+    x = torch.tensor([[15.0, 20.0], [3.0, 4.0]], dtype=DOUBLE)
+    wanted = profile(x.norm(dim=1, keepdim=True)) / x.norm(dim=1, keepdim=True) * x
+    assert torch.allclose(isotropic.Radial(profile)(x), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
     ("profile", "message"),
     [
         (torch.relu, "1 times the length, .* a radial ReLU needs an offset"),

@@ -1,5 +1,7 @@
 """Functional forms: against mpmath, their symmetry, their behaviour at the origin."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -140,3 +142,52 @@ def test_a_module_is_copied():
     made = isotropic.activation(given_module)
     assert made is not given_module
     assert isinstance(made, torch.nn.PReLU)
+
+
+@pytest.mark.parametrize("exponent", [-300, -8, -1, 1.3, 8, 30, 155, 250, 307])
+def test_vectors_of_any_length_are_squashed_exactly(exponent):
+    x = torch.tensor([[0.3, -0.5, 0.8]], dtype=DOUBLE) * 10.0**exponent
+    np.testing.assert_allclose(isotropic_tanh(x)[0], exact(x[0]), rtol=1e-15)
+    m = mpmath.sqrt(mpmath.fsum(mpmath.mpf(float(v)) ** 2 for v in x[0]))
+    for form, sigma in (
+        (isotropic.IsotropicLog1p(), mpmath.log1p),
+        (isotropic.Radial(torch.atan), mpmath.atan),
+    ):
+        wanted = [float(sigma(m) / m * mpmath.mpf(float(v))) for v in x[0]]
+        np.testing.assert_allclose(form(x)[0], wanted, rtol=2e-15)
+
+
+@pytest.mark.parametrize("exponent", [1, 3, 8, 16, 100, 200])
+def test_far_out_only_tangents_are_left_of_the_gradient(exponent):
+    """r J to rounding: 1 - tanh^2, which cancels, must not stand in for sech^2."""
+    r = 10.0**exponent
+    x = torch.tensor([3.0, 4.0], dtype=DOUBLE) / 5 * r
+    got = torch.autograd.functional.jacobian(isotropic_tanh, x) * r
+    tangential, radial = math.tanh(r), min(r, 300) / math.cosh(min(r, 300)) ** 2
+    wanted = tangential * torch.tensor([[0.64, -0.48], [-0.48, 0.36]], dtype=DOUBLE)
+    wanted += radial * torch.tensor([[0.36, 0.48], [0.48, 0.64]], dtype=DOUBLE)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_precision_has_a_vector_too_long(dtype):
+    x = torch.tensor([[3e30, 4e30]], dtype=dtype)
+    lengths = isotropic_tanh(x).double().norm()
+    assert lengths == pytest.approx(1, rel=2 * torch.finfo(dtype).eps)
+
+
+def test_an_infinite_component_is_a_direction():
+    x = torch.tensor([[math.inf, 1.0], [0.0, -math.inf], [math.nan, 1.0]], dtype=DOUBLE)
+    got = isotropic_tanh(x)
+    assert torch.allclose(got[:2], torch.tensor([[1.0, 0.0], [0.0, -1.0]], dtype=DOUBLE))
+    assert got[2].isnan().all()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own call of it
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_differentiates_forwards(name):
+    form = isotropic.activation(name)
+    x = 2 * torch.randn(4, dtype=DOUBLE, generator=torch.Generator().manual_seed(7))
+    forwards, backwards = torch.func.jacfwd(form)(x), torch.func.jacrev(form)(x)
+    assert torch.allclose(forwards, backwards, rtol=1e-12, atol=1e-14)
+    assert torch.func.hessian(lambda v: form(v).square().sum())(x).isfinite().all()

@@ -8,6 +8,8 @@ import torch
 
 #: Below this squared length a power series replaces the closed form of the slope, which cancels.
 SERIES_BELOW = 0.01
+#: Beyond this squared length sech^2 is below the rounding of the scale.
+SATURATED = 400.0
 #: Slope of tanh(sqrt q)/sqrt q in powers of q, highest first; errs by less than 4e-14 below 0.01.
 SLOPE_SERIES = (
     6 * 21844 / 6081075,
@@ -36,6 +38,20 @@ def squared_length(x: torch.Tensor, omega: float | torch.Tensor, dim: int) -> to
     return q
 
 
+def shrunk(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ``c x`` and the factors ``c <= 1``, below 1 where squares could overflow.
+
+    An infinite component counts as the largest number. The factor passes no gradient, and need not:
+    a form written in ``c x`` and ``m = ||c x||/c`` is the same function for every c.
+    """
+    largest = torch.finfo(x.dtype).max
+    near = largest**0.2 / 2**4  # second derivatives fall with the fifth power of the length
+    x = x.clamp(-largest, largest)
+    total = torch.linalg.vector_norm(x.detach(), 1, dim, keepdim=True)
+    c = near / total.clamp(near, largest)
+    return x * c, c
+
+
 def tanh_scale(q: torch.Tensor) -> torch.Tensor:
     """Return ``tanh(sqrt q)/sqrt q`` for ``q >= 0``: analytic, all derivatives finite at zero."""
     # A compiler differentiates and fuses the plain formula by itself, and traces nothing else well.
@@ -62,16 +78,17 @@ def _closed(q: torch.Tensor) -> torch.Tensor:
     return length.tanh() / length
 
 
-def _slope(q: torch.Tensor) -> torch.Tensor:
-    """Return the derivative of the scale, by operations that can be differentiated again.
+def _slope(q: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return the derivative of ``scale``, by operations that can be differentiated again.
 
-    The closed form divides by ``q`` only where it is used: a ``where`` over a division by zero
-    would still send infinity times zero through the gradient.
+    Each branch sees only numbers that suit it: a ``where`` over a division by zero would still send
+    infinity times zero through the gradient.
     """
-    near = q < SERIES_BELOW
-    small, large = torch.where(near, q, 0.0), torch.where(near, 1.0, q)
-    scale = _closed(large)
-    return torch.where(near, _series(small), (1 - scale * scale * large - scale) / (2 * large))
+    small, large = q.clamp_max(SERIES_BELOW), q.clamp_min(SERIES_BELOW)
+    # sech^2, exactly: far out, where it is below rounding, 1 - tanh^2 is nothing but rounding
+    falling = torch.where(q > SATURATED, 0.0, 1 - scale * scale * large)
+    closed = (falling - scale) / (2 * large)
+    return torch.where(q < SERIES_BELOW, _series(small), closed)
 
 
 class _TanhScale(torch.autograd.Function):
@@ -85,9 +102,13 @@ class _TanhScale(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        ctx.save_for_backward(inputs[0])
+        ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
-        (q,) = ctx.saved_tensors
-        return grad * _slope(q)
+        return grad * _slope(*ctx.saved_tensors)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
+        return tangent * _slope(*ctx.saved_tensors)

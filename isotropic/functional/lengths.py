@@ -3,8 +3,8 @@
 All take vectors along ``dim`` (-1, or 1 for the channels of a convolution's map) and a squared
 intrinsic length ``omega``: ``f(x) = sigma(m)/m x`` with ``m = sqrt(||x||^2 + omega)``, which for
 ``omega = 0`` is ``sigma(||x||) x/||x||``. Half precision is computed in float32 and rounded once.
-Vectors whose squared length overflows (1e154 in float64, 1e19 in float32) are scaled as if they
-were that long.
+Squares overflow beyond 1e154 in float64, 1e19 in float32: forms that leave such vectors alone but
+for rounding (`scaled`) take them to be that long, those that do not (`squashed`) shrink them first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from isotropic.functional import scales
 from isotropic.functional._checks import require_floating, require_positive
-from isotropic.functional._norms import squared_length, tanh_scale, working
+from isotropic.functional._norms import shrunk, squared_length, tanh_scale, working
 
 Omega = float | Tensor
 
@@ -27,6 +27,23 @@ def scaled(scale: Callable[..., Tensor], x: Tensor, omega: Omega, dim: int, **sh
     require_positive("omega", omega)
     wide = working(x)
     return (scale(squared_length(wide, omega, dim), **shape) * wide).to(x.dtype)
+
+
+def squashed(
+    scale: Callable[[Tensor, Tensor], Tensor], x: Tensor, omega: Omega, dim: int
+) -> Tensor:
+    """Return ``sigma(m)/m x`` for profiles that matter at every length, however long.
+
+    ``scale`` takes ``c^2 m^2`` and ``c``, the factor by which a vector was shrunk for its square
+    not to overflow, and returns ``sigma(m)/(c m)``.
+    """
+    require_floating(x)
+    require_positive("omega", omega)
+    near, c = shrunk(working(x), dim)
+    q = (near * near).sum(dim, keepdim=True)
+    if isinstance(omega, Tensor) or omega != 0:
+        q = q + omega * c * c
+    return (scale(q, c) * near).to(x.dtype)
 
 
 def isotropic_tanh(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
@@ -66,7 +83,8 @@ def isotropic_tanh(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     >>> isotropic_tanh(torch.tensor([[3.0, 4.0]], dtype=torch.float64))
     tensor([[0.5999, 0.7999]], dtype=torch.float64)
     """
-    return scaled(tanh_scale, x, omega, dim)
+    # Where a vector had to be shrunk, tanh of its length is 1, shrunk or not.
+    return squashed(lambda q, c: tanh_scale(q), x, omega, dim)
 
 
 def isotropic_leaky_relu(
@@ -171,7 +189,7 @@ def isotropic_log1p(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
     >>> isotropic_log1p(torch.tensor([[0.0, 1.0]]))
     tensor([[0.0000, 0.6931]])
     """
-    return scaled(scales.log1p_scale, x, omega, dim)
+    return squashed(scales.log1p_scale, x, omega, dim)
 
 
 def isotropic_gelu(x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:

@@ -37,6 +37,11 @@ def length(q: Tensor) -> tuple[Tensor, Tensor]:
     return zero, torch.where(zero, 1.0, q).sqrt()
 
 
+def unshrunk(m: Tensor, shrink: float | Tensor) -> Tensor:
+    """Return the lengths ``m/c`` of vectors that were shrunk by c, at most the largest number."""
+    return (m / shrink).clamp_max(torch.finfo(m.dtype).max)
+
+
 def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
     """Return ``slope`` inside the ball of ``radius``, ``1 - (1 - slope) radius/m`` outside."""
     inside = q < radius * radius
@@ -44,10 +49,10 @@ def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Ten
     return torch.where(inside, slope, 1 - (1 - slope) * radius / m)
 
 
-def log1p_scale(q: Tensor) -> Tensor:
-    """Return ``log(1 + m)/m``, 1 at zero."""
+def log1p_scale(q: Tensor, shrink: float | Tensor = 1.0) -> Tensor:
+    """Return ``log(1 + m/c)/m`` for vectors shrunk by c, 1 at zero."""
     zero, m = length(q)
-    return torch.where(zero, 1.0, torch.log1p(m) / m)
+    return torch.where(zero, 1.0, torch.log1p(unshrunk(m, shrink)) / m)
 
 
 def gelu_scale(q: Tensor) -> Tensor:
