@@ -1,7 +1,8 @@
 """Normalisers, each with its symmetry: lengths, batches of lengths, weighted means, covariances.
 
 None has parameters of its own. Rows are vectors, ``x (B, n)``; leading dimensions are flattened
-into the batch.
+into the batch. Half precision is computed in float32 and rounded once. Those that follow a batch's
+statistics refuse an empty batch in training with a ValueError.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from isotropic.functional._checks import require_floating
+from isotropic.functional._norms import working
+from isotropic.roots import inverse_root
 
-def _matrix(x: Tensor, width: int) -> Tensor:
-    """Return ``x (..., n)`` as a matrix, after checking its width."""
-    if x.shape[-1] != width:
-        raise ValueError(f"vectors must have {width} numbers, got {x.shape[-1]}")
-    return x.flatten(0, -2)
+
+def _nonzero(divisor: Tensor) -> Tensor:
+    """Return what to divide by: 1 instead of 0, so that zero stays zero."""
+    return torch.where(divisor == 0, 1.0, divisor)
 
 
 class _Running(nn.Module):
@@ -28,6 +31,19 @@ class _Running(nn.Module):
             raise ValueError(f"eps must be at least 0, got {eps}")
         self.momentum, self.eps = momentum, eps
 
+    def rows(self, x: Tensor, width: int | None = None) -> Tensor:
+        """Return ``x (..., n)`` as a matrix, half precision widened, after checking its sizes."""
+        require_floating(x)
+        if width is not None and x.shape[-1] != width:
+            raise ValueError(f"vectors must have {width} numbers, got {x.shape[-1]}")
+        rows = working(x).reshape(-1, x.shape[-1])
+        if self.training and not len(rows):
+            raise ValueError(
+                f"a batch in training must have at least one vector, got shape {tuple(x.shape)}: "
+                "its statistics would be NaN; skip it, or evaluate with eval()"
+            )
+        return rows
+
     def follow(self, running: Tensor, batch: Tensor) -> Tensor:
         """Return the batch's statistic in training, having moved the running one towards it."""
         if not self.training:
@@ -35,6 +51,10 @@ class _Running(nn.Module):
         with torch.no_grad():
             running.lerp_(batch.detach().to(running), self.momentum)
         return batch
+
+    def extra_repr(self) -> str:
+        """Return what the module shows of itself."""
+        return f"momentum={self.momentum:g}, eps={self.eps:g}"
 
 
 class L2Norm(nn.Module):
@@ -58,9 +78,15 @@ class L2Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        q = x.square().sum(-1, keepdim=True)
-        zero = q == 0
-        return x / torch.where(zero, 1.0, q).sqrt()
+        require_floating(x)
+        wide = working(x)
+        # Squares of long and short vectors overflow and vanish: the largest component becomes 1
+        # first. Below the smallest normal number, where slopes would overflow, all counts as zero.
+        peak = wide.detach().abs().amax(-1, keepdim=True)
+        zero = peak < torch.finfo(wide.dtype).tiny
+        wide = wide / torch.where(zero, 1.0, peak)
+        q = wide.square().sum(-1, keepdim=True)
+        return (wide / torch.where(zero, 1.0, q).sqrt()).to(x.dtype)
 
 
 class RMSNorm(L2Norm):
@@ -116,8 +142,9 @@ class MeanNorm(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        mean = torch.linalg.vector_norm(x, dim=-1).mean()
-        return x / (self.follow(self.running, mean) + self.eps)
+        rows = self.rows(x)
+        mean = self.follow(self.running, torch.linalg.vector_norm(rows, dim=-1).mean())
+        return (rows / _nonzero(mean + self.eps)).reshape(x.shape).to(x.dtype)
 
 
 class FrobNorm(_Running):
@@ -153,7 +180,9 @@ class FrobNorm(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        return x / (self.follow(self.running, x.square().mean()) + self.eps).sqrt()
+        rows = self.rows(x)
+        square = self.follow(self.running, rows.square().mean())
+        return (rows / _nonzero(square + self.eps).sqrt()).reshape(x.shape).to(x.dtype)
 
 
 class WeightedLayerNorm(nn.Module):
@@ -206,11 +235,16 @@ class WeightedLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        w = self.direction.to(x)
-        left = x - (x @ w).unsqueeze(-1) * w
-        mean = left.square().mean(-1, keepdim=True) + self.eps
-        zero = mean == 0
-        return left / torch.where(zero, 1.0, mean).sqrt()
+        require_floating(x)
+        wide = working(x)
+        w = self.direction.to(wide)
+        left = wide - (wide @ w).unsqueeze(-1) * w
+        mean = left.square().mean(-1, keepdim=True)
+        # What rounding leaves of a vector along the direction is no direction of its own.
+        rounding = (4 * torch.finfo(wide.dtype).eps) ** 2 * wide.square().mean(-1, keepdim=True)
+        nothing = mean <= rounding
+        scale = torch.where(nothing, 1.0, mean + self.eps).rsqrt()
+        return (torch.where(nothing, 0.0, left) * scale).to(x.dtype)
 
 
 class Whitening(_Running):
@@ -225,7 +259,8 @@ class Whitening(_Running):
     momentum : float, default 0.1
         Of the running statistics, in (0, 1].
     eps : float, default 1e-5
-        Added to the eigenvalues: C is singular where the batch is smaller than n + 1.
+        Added to the eigenvalues: C is singular where the batch is smaller than n + 1. With 0,
+        directions without variance are removed.
 
     Notes
     -----
@@ -258,14 +293,13 @@ class Whitening(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        rows = _matrix(x, len(self.mean))
+        rows = self.rows(x, len(self.mean))
         mean = rows.mean(0)
         centred = rows - mean
         covariance = self.follow(self.covariance, centred.T @ centred / len(rows))
         mean = self.follow(self.mean, mean)
-        values, vectors = torch.linalg.eigh(covariance)
-        root = (vectors * (values.clamp_min(0) + self.eps).rsqrt()) @ vectors.T
-        return (x - mean) @ root
+        root = inverse_root(covariance, self.eps)
+        return ((rows - mean) @ root).reshape(x.shape).to(x.dtype)
 
 
 class DiagonalBatchNorm(_Running):
@@ -312,7 +346,9 @@ class DiagonalBatchNorm(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        rows = _matrix(x, len(self.mean))
-        variance = self.follow(self.variance, rows.var(0, correction=0))
-        mean = self.follow(self.mean, rows.mean(0))
-        return (x - mean) / (variance + self.eps).sqrt()
+        rows = self.rows(x, len(self.mean))
+        mean = rows.mean(0)
+        variance = self.follow(self.variance, (rows - mean).square().mean(0))
+        mean = self.follow(self.mean, mean)
+        z = (rows - mean) / _nonzero(variance + self.eps).sqrt()
+        return z.reshape(x.shape).to(x.dtype)
