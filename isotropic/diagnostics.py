@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isotropic.functional._checks import require_floating, require_positive, require_whole
+
 Form = Callable[[Tensor], Tensor]
 
 #: Lengths at which a limit is looked for, one after the other.
@@ -51,9 +53,10 @@ def deflection(f: Form, directions: Tensor, alphas: Tensor) -> Tensor:
     tensor([[ 4.1300],
             [24.9399]], dtype=torch.float64)
     """
-    unit = _unit(directions)
-    if not bool(((alphas > 0) & alphas.isfinite()).all()):
-        raise ValueError("alphas must be finite and above 0")
+    unit, alphas = _unit(directions), torch.as_tensor(alphas)
+    wrong = alphas[~((alphas > 0) & alphas.isfinite())]
+    if len(wrong):
+        raise ValueError(f"alphas must be finite and above 0, got {float(wrong[0])}")
     rays = alphas.to(unit).reshape(-1, 1, 1) * unit
     image = f(rays.reshape(-1, unit.shape[1])).reshape(rays.shape)
     return _angle(image, unit.expand_as(image))
@@ -86,8 +89,7 @@ def deflection_map(f: Form, alphas: Tensor, angles: int = 360) -> tuple[Tensor, 
     >>> float(theta.max()) < 1e-7  # axes and diagonals stay where they are
     True
     """
-    if angles < 1:
-        raise ValueError(f"angles must be at least 1, got {angles}")
+    require_whole("angles", angles, 1)
     phi = torch.arange(angles, dtype=torch.float64) * (2 * torch.pi / angles)
     return phi, deflection(f, torch.stack([phi.cos(), phi.sin()], dim=1), alphas)
 
@@ -114,7 +116,7 @@ def sign_directions(n: int) -> Tensor:
     >>> len(sign_directions(3))
     26
     """
-    if not 1 <= n <= 12:
+    if require_whole("n", n, 1) > 12:
         raise ValueError(f"n must lie in 1 ... 12, got {n}")
     points = [p for p in itertools.product((-1.0, 0.0, 1.0), repeat=n) if any(p)]
     return torch.tensor(points, dtype=torch.float64)
@@ -174,6 +176,11 @@ def jacobian_spectrum(f: Form, x: Tensor) -> Tensor:
     (B, n) tensor
         Largest first.
 
+    Raises
+    ------
+    ValueError
+        Vectors of another shape.
+
     Notes
     -----
     Adaptive topologies, Eqns 19 and 20.
@@ -197,14 +204,19 @@ def radial_spectrum(sigma: Form, x: Tensor, omega: float = 0.0) -> Tensor:
     sigma : callable
         The radial profile, number by number.
     x : (B, n) tensor
-        Vectors other than zero.
+        Vectors; where ``m = 0`` both kinds are ``sigma'(0)``.
     omega : float, default 0
-        Squared intrinsic length.
+        Squared intrinsic length, at least 0.
 
     Returns
     -------
     (B, n) tensor
         Absolute values, largest first.
+
+    Raises
+    ------
+    ValueError
+        A negative omega, or vectors of another shape.
 
     Notes
     -----
@@ -215,12 +227,17 @@ def radial_spectrum(sigma: Form, x: Tensor, omega: float = 0.0) -> Tensor:
     >>> radial_spectrum(torch.tanh, torch.tensor([[0.6, 0.8]]))
     tensor([[0.7616, 0.4200]])
     """
-    q = x.square().sum(-1)
-    m = (q + omega).sqrt().requires_grad_()
-    (slope,) = torch.autograd.grad(sigma(m).sum(), m)
+    _require_vectors(x)
+    require_positive("omega", omega)
+    q = x.detach().square().sum(-1)
+    with torch.enable_grad():
+        m = (q + omega).sqrt().requires_grad_()
+        (slope,) = torch.autograd.grad(sigma(m).sum(), m)
     with torch.no_grad():
-        tangential = sigma(m) / m
-        radial = tangential + (slope - tangential) / m**2 * q
+        zero = m == 0
+        safe = torch.where(zero, 1.0, m)
+        tangential = torch.where(zero, slope, sigma(m) / safe)
+        radial = tangential + (slope - tangential) / safe**2 * q
         parts = [radial.unsqueeze(-1), tangential.unsqueeze(-1).expand(-1, x.shape[-1] - 1)]
         return torch.cat(parts, -1).abs().sort(-1, descending=True).values
 
@@ -289,13 +306,15 @@ def update_deflection(f: Form, z: Tensor, g: Tensor) -> UpdateDeflection:
             f"z and g must both be (B, n) with n at most 62, got {tuple(z.shape)} and "
             f"{tuple(g.shape)}"
         )
-    leaf = z.detach().requires_grad_()
-    (back,) = torch.autograd.grad(f(leaf), leaf, g)
+    with torch.enable_grad():
+        leaf = z.detach().requires_grad_()
+        (back,) = torch.autograd.grad(f(leaf), leaf, g)
     bits = torch.arange(z.shape[1], device=z.device)
     return UpdateDeflection(_angle(back, g), ((z > 0).long() << bits).sum(-1))
 
 
 def _unit(directions: Tensor) -> Tensor:
+    require_floating(directions, "directions")
     if directions.ndim != 2:
         raise ValueError(f"directions must be (D, n), got {tuple(directions.shape)}")
     lengths = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
@@ -304,8 +323,15 @@ def _unit(directions: Tensor) -> Tensor:
     return directions / lengths
 
 
+def _require_vectors(x: Tensor) -> None:
+    require_floating(x)
+    if x.ndim != 2:
+        raise ValueError(f"x must be (B, n), got {tuple(x.shape)}")
+
+
 def _angle(left: Tensor, right: Tensor) -> Tensor:
     """Return the angle between vectors along the last dimension; NaN where one is zero."""
+    left, right = _to_scale(left), _to_scale(right)
     a = torch.linalg.vector_norm(left, dim=-1, keepdim=True)
     b = torch.linalg.vector_norm(right, dim=-1, keepdim=True)
     # Kahan's formula: accurate for small angles and for those near pi.
@@ -316,11 +342,20 @@ def _angle(left: Tensor, right: Tensor) -> Tensor:
     return torch.where(zero, torch.nan, 2 * torch.atan2(far, near))
 
 
+def _to_scale(x: Tensor) -> Tensor:
+    """Make each vector's largest component 1: squares overflow and vanish, angles do not."""
+    peak = x.abs().amax(-1, keepdim=True)
+    return x / torch.where(peak == 0, 1.0, peak)
+
+
 def _jacobians(f: Form, x: Tensor) -> Tensor:
     """Return the Jacobian at each vector, one output component at a time."""
-    leaf = x.detach().requires_grad_()
-    y = f(leaf)
-    rows = [
-        torch.autograd.grad(y[:, i].sum(), leaf, retain_graph=True)[0] for i in range(y.shape[1])
-    ]
+    _require_vectors(x)
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        y = f(leaf)
+        rows = [
+            torch.autograd.grad(y[:, i].sum(), leaf, retain_graph=True)[0]
+            for i in range(y.shape[1])
+        ]
     return torch.stack(rows, dim=1)

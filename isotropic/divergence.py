@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isotropic.affine import Affine
+
 
 @dataclass(frozen=True)
 class AffineDivergence:
@@ -33,7 +35,7 @@ class AffineDivergence:
 
 @torch.no_grad()
 def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergence]:
-    """Measure the affine divergence of every ``torch.nn.Linear`` in a model.
+    """Measure the affine divergence of every ``torch.nn.Linear``, and layer of an MLP, in a model.
 
     Parameters
     ----------
@@ -69,15 +71,15 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
 
     def keep(name: str) -> Any:
         def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            rows = args[0].flatten(0, -2).double()
-            factors.setdefault(name, []).append(rows.square().sum(-1) + 1)
+            squares = args[0].double().square().sum(-1)
+            factors.setdefault(name, []).append(squares.reshape(-1) + 1)
 
         return hook
 
     modes = {module: module.training for module in model.modules()}
     try:
         for name, module in model.named_modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear | Affine):
                 handles.append(module.register_forward_pre_hook(keep(name)))
         model.eval()(*inputs)
     finally:
@@ -89,7 +91,10 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
     if empty:
         raise ValueError(f"inputs must have at least one row, but layer {empty[0]!r} saw none")
     if not factors:
-        raise ValueError("model must call at least one torch.nn.Linear, but none was called")
+        raise ValueError(
+            "model must call at least one torch.nn.Linear or layer of an isotropic.MLP, but none "
+            "was called"
+        )
     return [
         AffineDivergence(name, float(joined.mean()), float(joined.var(correction=0)))
         for name, joined in ((name, torch.cat(parts)) for name, parts in factors.items())

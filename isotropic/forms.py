@@ -42,6 +42,8 @@ class Activation(nn.Module):
 
     Raises
     ------
+    TypeError
+        A setting is a tensor, which the module would not train.
     ValueError
         A setting out of its range, or a frame whose rows are not unit vectors.
     """
@@ -56,7 +58,12 @@ class Activation(nn.Module):
 
     def __init__(self, *, frame: torch.Tensor | None = None, **settings: Any) -> None:
         super().__init__()
-        for key in settings.keys() & {*AT_LEAST_ZERO, *ABOVE_ZERO}:
+        for key in sorted(settings.keys() & {*AT_LEAST_ZERO, *ABOVE_ZERO}):
+            if isinstance(settings[key], torch.Tensor):
+                raise TypeError(
+                    f"{key} must be a number, got a tensor: isotropic.RadialActivation trains its "
+                    "omega, and the functional forms take tensors"
+                )
             require_positive(key, settings[key], zero=key in AT_LEAST_ZERO)
         self.settings = settings
         if frame is not None:

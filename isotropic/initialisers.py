@@ -10,6 +10,8 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
+from isotropic.affine import Affine, Dense
+
 Fill = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
@@ -80,7 +82,8 @@ def initialise(
     Parameters
     ----------
     module : Module
-        A network, or one layer.
+        A network, or one layer: every ``torch.nn.Linear`` and every layer of an MLP, whose psi
+        becomes zero too.
     name : str, default "xavier-normal"
         One of the names in ``isotropic.initialisers.INITIALISERS``; "haar" draws (semi-)orthogonal
         matrices.
@@ -95,7 +98,7 @@ def initialise(
     Raises
     ------
     ValueError
-        No initialiser has that name.
+        No initialiser has that name, there is no linear layer, or one whose matrix is not dense.
 
     Notes
     -----
@@ -112,9 +115,15 @@ def initialise(
         near = get_close_matches(name, INITIALISERS, n=2)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "choose one of them"
         raise ValueError(f"name must be one of {', '.join(INITIALISERS)}, got {name!r}: {hint}")
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            INITIALISERS[name].fill(layer.weight, generator)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | Affine)]
+    if not layers:
+        kind = type(module).__name__
+        raise ValueError(f"module must hold a linear layer, got a {kind} without one")
+    for layer in layers:
+        if not isinstance(layer, nn.Linear | Dense):
+            raise ValueError(f"layers must be dense, got {layer}: initialise before diagonalising")
+        INITIALISERS[name].fill(layer.weight, generator)
+        for offset in (layer.bias, getattr(layer, "psi", None)):
+            if offset is not None:
+                nn.init.zeros_(offset)
     return module

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.functional import scales
-from isotropic.functional._norms import squared_length
+from isotropic.functional._norms import squared_length, working
 
 OMEGA_KINDS = ("absent", "fixed", "trainable")
 
@@ -172,8 +172,8 @@ class RadialActivation(nn.Module):
             One factor per vector, with the vector's axis kept at length one.
         """
         omega = 0.0 if self.omega_kind == "absent" else self.log_omega.exp()
-        q = squared_length(z, omega, self.axis)
-        scale = SCALES[self.name](q)
+        q = squared_length(working(z), omega, self.axis)
+        scale = SCALES[self.name](q).to(z.dtype)
         if self.track_scale and self.training:
             self.add_scale(scale)
         return scale

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isotropic.affine import FORMS as LAYERS
 from isotropic.affine import PSI_KINDS, Affine, shape_in_state
+from isotropic.functional._checks import require_whole
 from isotropic.intrinsic import OMEGA_KINDS, SCALES, RadialActivation
 from isotropic.modules import FORMS
 from isotropic.modules import activation as make_activation
@@ -87,9 +88,9 @@ class MLP(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        widths = [int(width) for width in widths]
         if len(widths) < 2 or min(widths) < 1:
-            raise ValueError(f"widths must be two or more positive numbers, got {widths}")
+            raise ValueError(f"widths must be two or more positive numbers, got {list(widths)}")
+        widths = [require_whole("widths", width, 1) for width in widths]
         self.activation = activation
         self.omega_kind, self.psi_kind = _kinds(activation, omega, psi, normaliser is not None)
         self.initial_omega = initial_omega

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from isotropic.forms import Activation
 from isotropic.functional._checks import require_whole
 from isotropic.modules import activation as make_activation
 
@@ -35,7 +36,7 @@ class Autoencoder(nn.Module):
     Raises
     ------
     ValueError
-        A size is too small, or no activation has that name.
+        A size is too small, no activation has that name, or its frame has another width.
 
     Notes
     -----
@@ -72,7 +73,17 @@ class Autoencoder(nn.Module):
         self.decoder = nn.Sequential(
             make_activation(activation), nn.Linear(width, features, dtype=dtype)
         )
+        self._require_frames()
         self.reset(generator)
+
+    def _require_frames(self) -> None:
+        for form in self.modules():
+            frame = form.frame if isinstance(form, Activation) else None
+            if frame is not None and frame.shape[1] != self.width:
+                raise ValueError(
+                    f"frame of the activation must be as wide as the layers, got {frame.shape[1]} "
+                    f"and {self.width}"
+                )
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw new Xavier-normal weights, encoder first, and set all biases to zero."""

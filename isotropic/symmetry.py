@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isotropic.functional._checks import require_whole
 from isotropic.functional.frames import check_frame
 
 #: From small to large; each contains those before it, but for SO(n), which lacks reflections.
@@ -46,8 +47,7 @@ def group_elements(group: str, n: int, count: int, generator: torch.Generator) -
     """
     if group not in GROUPS:
         raise ValueError(f"group must be one of {', '.join(GROUPS)}, got {group!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    require_whole("n", n, 1)
     if group in ("SO(n)", "O(n)"):
         draws = torch.randn(count, n, n, generator=generator, dtype=torch.float64)
         q, r = torch.linalg.qr(draws)
@@ -128,7 +128,8 @@ def symmetry_report(
     Raises
     ------
     ValueError
-        Fewer than two dimensions, or a frame that is not orthonormal.
+        Fewer than two dimensions, no sample or element, a frame that is not orthonormal, or a map
+        that does not keep the shape.
 
     Notes
     -----
@@ -140,12 +141,13 @@ def symmetry_report(
     >>> symmetry_report(torch.tanh).group
     'B_n'
     """
-    if n < 2:
-        raise ValueError(f"n must be at least 2, where groups differ, got {n}")
+    require_whole("n", n, 2)  # the groups of a line do not differ
+    require_whole("samples", samples, 1)
+    require_whole("elements", elements, 1)
     generator = torch.Generator().manual_seed(seed)
     x = scale * torch.randn(samples, n, generator=generator, dtype=torch.float64)
     basis = _orthonormal(frame, n)
-    y = f(x)
+    y = f(x).detach()
     if y.shape != x.shape:
         raise ValueError(f"f must keep the shape {tuple(x.shape)}, got {tuple(y.shape)}")
     unit = y.square().sum(-1).mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
@@ -153,7 +155,7 @@ def symmetry_report(
     for group in GROUPS:
         # A permutation of the frame's vectors, as a matrix acting on the coordinates.
         acting = basis.T @ group_elements(group, n, elements, generator) @ basis
-        gaps = [(f(x @ g.T) - y @ g.T).norm(dim=-1).max() for g in acting]
+        gaps = [(f(x @ g.T).detach() - y @ g.T).norm(dim=-1).max() for g in acting]
         errors[group] = float(torch.stack(gaps).max() / unit)
     return SymmetryReport(errors, tolerance)
 

@@ -173,7 +173,18 @@ def test_length_norms_remove_the_divergence():
             lambda: isotropic.deflection_map(torch.tanh, torch.ones(1), 0),
             "angles must be at least 1",
         ),
+        (lambda: isotropic.deflection_map(torch.tanh, torch.ones(1), 8.5), "whole number, got 8.5"),
+        (
+            lambda: isotropic.deflection(torch.tanh, torch.ones(1, 2), torch.tensor([1.0, -2.0])),
+            "above 0, got -2.0",
+        ),
+        (lambda: isotropic.jacobian_spectrum(torch.tanh, torch.ones(3)), r"x must be \(B, n\)"),
+        (lambda: isotropic.radial_spectrum(torch.tanh, torch.ones(3)), r"x must be \(B, n\)"),
+        (lambda: isotropic.radial_spectrum(torch.tanh, torch.ones(1, 3), -2.0), "omega must be at"),
         (lambda: isotropic.sign_directions(13), "n must lie in 1 ... 12, got 13"),
+        (lambda: isotropic.symmetry_report(torch.tanh, 2.5), "n must be a whole number, got 2.5"),
+        (lambda: isotropic.symmetry_report(torch.tanh, samples=0), "samples must be at least 1"),
+        (lambda: isotropic.symmetry_report(torch.tanh, elements=0), "elements must be at least 1"),
         (
             lambda: isotropic.update_deflection(torch.tanh, torch.ones(2, 3), torch.ones(2, 2)),
             "must both be",
@@ -184,6 +195,60 @@ def test_length_norms_remove_the_divergence():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_kind_of_network_has_its_divergence():
+    x = draw(7, 4).float()
+    factor = x.double().square().sum(1) + 1
+    for net in (
+        isotropic.MLP([4, 6, 3]),
+        isotropic.MLP([4, 6, 3], activation="tanh"),
+        nn.Sequential(isotropic.CorrectedLinear(4, 2)),
+        isotropic.Autoencoder(4, 3, dtype=torch.float32),
+    ):
+        first, *_ = isotropic.affine_divergence(net, x)
+        assert first.variance == pytest.approx(float(factor.var(correction=0)))
+    (alone,) = isotropic.affine_divergence(nn.Sequential(nn.Linear(4, 2)), x[0])
+    assert alone.mean == pytest.approx(float(factor[0]))
+
+
+def test_angles_know_no_length():
+    alphas = torch.tensor([1e-300, 1e-170, 1.0, 1e170, 1e300], dtype=DOUBLE)
+    found = isotropic.deflection(
+        lambda x: x @ torch.tensor([[0.0, 1], [-1, 0]]).double(), draw(2, 2), alphas
+    )
+    assert torch.allclose(found, torch.full((5, 2), math.pi / 2, dtype=DOUBLE))
+    assert torch.allclose(
+        isotropic.deflection(torch.neg, draw(1, 2), alphas), torch.tensor(math.pi, dtype=DOUBLE)
+    )
+
+
+def test_the_closed_form_has_its_limit_at_the_origin():
+    x = torch.zeros(1, 3, dtype=DOUBLE)
+    found = isotropic.radial_spectrum(lambda m: 2 * torch.atan(m), x)
+    assert found.tolist() == [[2.0, 2.0, 2.0]]
+    assert found.equal(isotropic.jacobian_spectrum(lambda v: 2 * torch.atan(v), x))
+
+
+def test_derivatives_are_taken_whatever_the_mode():
+    x = draw(2, 3)
+    wanted = isotropic.jacobian_spectrum(torch.tanh, x)
+    with torch.no_grad():
+        assert torch.equal(isotropic.jacobian_spectrum(torch.tanh, x), wanted)
+        assert isotropic.radial_spectrum(torch.tanh, x).isfinite().all()
+        assert isotropic.update_deflection(torch.tanh, x, x).angle.isfinite().all()
+
+
+def test_a_map_with_parameters_has_a_report():
+    net = nn.Sequential(nn.Linear(6, 6, dtype=DOUBLE), nn.Tanh())
+    assert isotropic.symmetry_report(net).group is None
+
+
+def test_directions_must_be_tensors_of_real_numbers():
+    with pytest.raises(TypeError, match=r"directions must be .*, got torch.int64: use x.double"):
+        isotropic.deflection(torch.tanh, torch.tensor([[1, 2]]), torch.ones(1))
+    with pytest.raises(TypeError, match=r"got list: use torch.as_tensor"):
+        isotropic.deflection(torch.tanh, [[1.0, 2.0]], torch.ones(1))
 
 
 def test_no_rows_have_no_divergence():

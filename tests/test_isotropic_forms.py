@@ -351,3 +351,8 @@ def test_a_symmetry_report_needs_a_map_of_vectors_to_vectors():
 def test_a_frame_that_is_no_tensor_is_refused():
     with pytest.raises(TypeError, match="frame must be a tensor, got ndarray"):
         isotropic.Tanh(frame=torch.eye(3).numpy())
+
+
+def test_a_module_takes_no_tensor_that_it_would_not_train():
+    with pytest.raises(TypeError, match=r"omega must be a number, .*RadialActivation trains"):
+        isotropic.IsotropicTanh(omega=torch.nn.Parameter(torch.tensor(0.5)))

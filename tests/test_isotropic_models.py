@@ -98,3 +98,24 @@ def test_an_autoencoder_takes_rows_of_any_precision(given):
     out = model(x)
     assert (out.dtype, out.shape) == (torch.float64, x.shape)
     torch.testing.assert_close(out, model(x.double()), rtol=0, atol=0)
+
+
+def test_a_frame_must_be_as_wide_as_the_layers():
+    with pytest.raises(ValueError, match="as wide as the layers, got 5 and 3"):
+        isotropic.Autoencoder(4, 3, activation=isotropic.Tanh(frame=torch.eye(5)))
+    mixed = isotropic.Mixture(isotropic.Tanh(frame=torch.eye(5)), "isotropic-tanh", 0.5)
+    with pytest.raises(ValueError, match="as wide as the layers, got 5 and 3"):
+        isotropic.Autoencoder(4, 3, activation=mixed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_radial_activation_squashes_long_vectors_in_half_precision(dtype):
+    form = isotropic.RadialActivation("isotropic-tanh")
+    got = form(torch.tensor([[300.0, 400.0]], dtype=dtype))
+    assert got.dtype == dtype
+    assert torch.allclose(got.float(), torch.tensor([[0.6, 0.8]]), rtol=torch.finfo(dtype).eps)
+
+
+def test_an_mlp_has_whole_widths():
+    with pytest.raises(ValueError, match=r"widths must be a whole number, got 6.7"):
+        isotropic.MLP([4, 6.7, 3])

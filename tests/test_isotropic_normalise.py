@@ -254,6 +254,24 @@ def test_initialising_reaches_every_layer_and_zeroes_biases():
         isotropic.initialise(net, "xavier")
 
 
+def test_initialising_reaches_the_layers_of_an_mlp():
+    net = isotropic.MLP([4, 6, 5, 3])
+    with torch.no_grad():
+        for layer in net.layers:
+            layer.bias.fill_(1.0)
+    net.layers[1].psi.data.fill_(1.0)
+    isotropic.initialise(net, "normal", torch.Generator().manual_seed(0))
+    plain = isotropic.initialise(nn.Linear(4, 6), "normal", torch.Generator().manual_seed(0))
+    assert torch.equal(net.layers[0].weight, plain.weight)
+    assert not any(layer.bias.any() for layer in net.layers)
+    assert not net.layers[1].psi.any()
+    with pytest.raises(ValueError, match="must hold a linear layer, got a Tanh without one"):
+        isotropic.initialise(nn.Tanh())
+    sparse = isotropic.adapt.sparsify(net)
+    with pytest.raises(ValueError, match=r"must be dense, .* initialise before diagonalising"):
+        isotropic.initialise(sparse)
+
+
 # The optimiser
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 
 
-def require_floating(x: torch.Tensor) -> None:
+def require_floating(x: torch.Tensor, name: str = "x") -> None:
     """Refuse whatever is not a tensor of real floating-point numbers."""
-    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(
-            f"x must be a tensor of real floating-point numbers, got {kind}: use x.double()"
-        )
+    if isinstance(x, torch.Tensor) and x.is_floating_point():
+        return
+    tensor = isinstance(x, torch.Tensor)
+    kind, way_out = (x.dtype, "x.double()") if tensor else (type(x).__name__, "torch.as_tensor")
+    raise TypeError(
+        f"{name} must be a tensor of real floating-point numbers, got {kind}: use {way_out}"
+    )
 
 
 def require_whole(name: str, value: Any, least: int) -> int:
