@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from adaptive_tools import accuracy, load, optimiser, train
-from presets import choose, show
+from presets import choose, ours, show
 
 import hooks
 import isotropic
@@ -28,8 +28,8 @@ import srm
 from isotropic import adapt
 
 PRESETS = {
-    "quick": {"data": "digits", "limit": None, "epochs": 24, "draws": 4, "repeats": 39},
-    "fashion": {"data": "fashion-mnist", "limit": 10_000, "epochs": 24, "draws": 8, "repeats": 99},
+    "quick": {"data": "digits", "limit": None, "epochs": 24, "draws": 4, "nulls": 39},
+    "fashion": {"data": "fashion-mnist", "limit": 10_000, "epochs": 24, "draws": 8, "nulls": 99},
 }
 PRESETS["paper"] = PRESETS["fashion"]  # the paper has no such experiment
 preset, settings = choose(PRESETS)
@@ -71,7 +71,7 @@ for key, about in store.snapshots.items():
         "activations.0",
         snapshot=key,
         null_draws=settings["draws"],
-        null_repeats=settings["repeats"],
+        null_repeats=settings["nulls"],
         progress=False,
     )
     name = f"epoch {about['epoch']}, width {about['width']}"
@@ -80,7 +80,7 @@ for key, about in store.snapshots.items():
         store["activations.0", key],
         epsilon=result.rule.epsilon,
         angles=72,
-        null_repeats=settings["repeats"],
+        null_repeats=settings["nulls"],
     )
     kappa = result.statistics["kappa"]
     numbers.append(
@@ -104,7 +104,7 @@ for key, about in store.snapshots.items():
 # %%
 # The picture: training rightwards, widths in the titles, a random basis last
 # ---------------------------------------------------------------------------
-caption = f"{split.name}, preset {preset}: an isotropic-tanh classifier that adapts"
+caption = f"{split.name}, {ours(preset)}: an isotropic-tanh classifier that adapts"
 ppp.plot_grid({"isotropic-tanh": columns}, draws=1, title=caption)
 show("adaptive-planes", preset)
 

@@ -18,8 +18,8 @@ import numpy as np
 import scipy.stats
 import torch
 from adaptive_tools import load, mean_std
-from ppp_claims import Claim, dicts
-from presets import choose, keep, show
+from claims import Claim, dicts
+from presets import choose, keep, ours, show
 from torch import nn
 
 import isotropic
@@ -107,7 +107,7 @@ for kind, (x, y) in zip(NORMALISERS, points, strict=True):
     ax.annotate(kind, (x, y))
 ax.set(xlabel="standard deviation / mean of ||x||² + 1, over layers", ylabel="held-out accuracy")
 ax.set_title(
-    f"{settings['data']}, classifiers of two tanh layers of {WIDTH}, preset {preset}:\n"
+    f"{settings['data']}, classifiers of two tanh layers of {WIDTH}, {ours(preset)}:\n"
     f"{settings['epochs']} epochs, means of {settings['repeats']}",
     fontsize=10,
 )

@@ -11,23 +11,25 @@ second is the shape of the data's cloud as it lies to the axes, not a preference
 # %%
 # Divide by isotropy, and by Gaussian data of equal covariance
 # ------------------------------------------------------------
-# Epsilon .5 keeps samples enough for a ratio.
+# Epsilon .5 keeps samples enough for a ratio. Lengths are in units of their root mean square, so
+# that all panels have one scale.
 import matplotlib.pyplot as plt
 import numpy as np
-from ppp_claims import LEVEL, Claim, dicts
+from claims import Claim, dicts
+from network_tests import LEVEL
 from ppp_runs import Setting, caption, latents, preset
 from presets import keep, show
 
 import ppp
 
-EPSILON, GAUSSIANS = 0.5, 8
+EPSILON, GAUSSIANS, EXTENT = 0.5, 8, 1.5
 name, changes = preset()
 setting = Setting()
-rows = {
-    network: np.concatenate([np.asarray(block.rows, dtype=float) for block in layer.blocks()])
-    for network, layer in latents(setting).items()
-    if network.endswith(" 0")
-}
+rows = {}
+for network, layer in latents(setting).items():
+    if network.endswith(" 0"):
+        x = np.concatenate([np.asarray(block.rows, dtype=float) for block in layer.blocks()])
+        rows[network] = x / np.sqrt(np.square(x).sum(1).mean())  # one scale for all panels
 
 
 def gaussian(x, seed):
@@ -38,15 +40,24 @@ def gaussian(x, seed):
     return ppp.project(drawn, epsilon=EPSILON, null=None)
 
 
-results, ratios = {}, {}
-for network, x in rows.items():
-    results[network] = ppp.project(x, epsilon=EPSILON, null_repeats=changes["nulls"])
-    ratios[network] = {
-        "isotropy": ppp.density_ratio(results[network]),
-        "Gaussian data": ppp.density_ratio(
-            results[network], [gaussian(x, seed) for seed in range(GAUSSIANS)]
-        ),
+results = {
+    network: ppp.project(x, epsilon=EPSILON, null_repeats=changes["nulls"])
+    for network, x in rows.items()
+}
+divisors = {
+    network: {
+        "isotropy": "isotropic",
+        "Gaussian data": [gaussian(x, seed) for seed in range(GAUSSIANS)],
     }
+    for network, x in rows.items()
+}
+ratios = {
+    network: {
+        by: ppp.density_ratio(results[network], divisor, extent=EXTENT)
+        for by, divisor in columns.items()
+    }
+    for network, columns in divisors.items()
+}
 
 # %%
 # Blue below 1, red above it, grey where the divisor has too few hits to mean anything
@@ -58,13 +69,16 @@ for line, (network, columns) in zip(axes, ratios.items(), strict=True):
     for ax, (by, ratio) in zip(line, columns.items(), strict=True):
         with np.errstate(divide="ignore"):
             image = np.log2(ratio.image)
-        ends = (-ratio.extent, ratio.extent) * 2
+        ends = (-EXTENT, EXTENT) * 2
         picture = ax.imshow(image, origin="lower", extent=ends, cmap="RdBu_r", vmin=-3, vmax=3)
         ax.set_facecolor("0.8")
         ax.set_title(f"{network}, over {by}", fontsize=10)
+    line[0].set_ylabel("along the second neuron of a plane")
+for ax in axes[-1]:
+    ax.set_xlabel("along the first neuron of a plane")
 bar = fig.colorbar(picture, ax=axes, label="density over divisor", shrink=0.7)
 bar.set_ticks(range(-3, 4), labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
-fig.suptitle(f"ε = {EPSILON}: {caption(setting)}", fontsize=10)
+fig.suptitle(f"ε = {EPSILON}: {caption(setting)}\nlengths over their root mean square", fontsize=10)
 show("beyond_ratio", name)
 
 # %%

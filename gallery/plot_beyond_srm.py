@@ -13,7 +13,8 @@ axes are special in the same networks, each against random frames of its own: do
 # The spotlight sees a cone, the projection all around a plane: at one epsilon the cone holds far
 # fewer samples. It is opened wider here.
 import matplotlib.pyplot as plt
-from ppp_claims import LEVEL, Claim, dicts
+from beyond_verdicts import agreement
+from claims import Claim, dicts
 from ppp_runs import Setting, caption, latents, preset
 from presets import keep, show
 
@@ -60,15 +61,16 @@ for network, (cone, plane) in found.items():
         f"{network:<18} spotlight p {cone:.2g}, on the axes {ratio:.2f} times isotropy; "
         f"projection p {plane:.2g}"
     )
-same = sum((cone <= LEVEL) == (plane <= LEVEL) for cone, plane in found.values())
+said, p, seen = agreement(list(found.values()))
 claim = Claim(
     "the spotlight tells the same networks from random frames as the projection does",
-    f"alike in {same} of {len(found)} networks; spotlight and projection p "
+    f"spotlight first, projection second: {said}; p "
     + ", ".join(
         f"{network} {cone:.2g} and {plane:.2g}" for network, (cone, plane) in found.items()
     ),
-    f"{changes['nulls']} random frames for each method and network",
-    "yes" if same == len(found) else f"in {same} of {len(found)}",
+    f"{changes['nulls']} random frames for each method and network; chance would agree as much "
+    f"with p {p:.2g} (exact)",
+    seen,
 )
 print(claim)
 keep("beyond_srm", name, dicts([claim]))

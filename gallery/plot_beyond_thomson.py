@@ -12,8 +12,9 @@ neurons' axes.
 # Train one network for each frame
 # --------------------------------
 import torch
-from ppp_claims import LEVEL, Claim, dicts
-from presets import choose, keep, show
+from claims import Claim, dicts
+from network_tests import LEVEL
+from presets import choose, keep, ours, show
 
 import ppp
 from isotropic import Protocol, Tanh, train_ensemble
@@ -59,7 +60,7 @@ ppp.plot_grid(
     panel=2.1,
     draws=1,
     title=f"Tanh over Thomson frames: {settings['data']} standardised,\nn = {WIDTH}, "
-    f"ε = {EPSILON}, preset {preset}, {settings['epochs']} epochs, latent layer 0",
+    f"ε = {EPSILON}, {ours(preset)}, {settings['epochs']} epochs, latent layer 0",
 )
 show("beyond_thomson", preset)
 

@@ -10,7 +10,7 @@ figure, each against its own random frames.
 # %%
 # Project every latent layer of the same networks
 # -----------------------------------------------
-from ppp_claims import dicts
+from claims import dicts
 from ppp_over import Over
 from ppp_runs import Setting, analysed, layer_name, preset, trained
 from presets import keep, show
@@ -21,6 +21,7 @@ stores = trained(Setting(blocks=BLOCKS))
 over = Over(
     "latent layer k",
     {k: analysed(stores, layer_name(k), only_last=True) for k in range(BLOCKS + 1)},
+    repeated=True,  # the layers of one network are no networks of their own
 )
 
 # %%

@@ -11,7 +11,8 @@ that the shrinking of the solid angle itself is taken out; A4 is negative where 
 # %%
 # Train, project
 # --------------
-from ppp_claims import LEVEL, Claim, dicts
+from claims import Claim, dicts
+from network_tests import LEVEL
 from ppp_over import Over
 from ppp_runs import Setting, analysed, preset, trained
 from presets import keep, show

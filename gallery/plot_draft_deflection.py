@@ -13,7 +13,7 @@ over all directions; two rays that end in one point; the points at which rays en
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from ppp_claims import Claim, dicts
+from claims import Claim, dicts
 from presets import choose, keep, show
 
 import isotropic

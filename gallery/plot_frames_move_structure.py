@@ -13,8 +13,8 @@ the functional form makes the structure, it shows in the network's own frame.
 # Frames
 # ------
 import torch
-from ppp_claims import Claim, dicts
-from presets import choose, keep, show
+from claims import Claim, dicts
+from presets import choose, keep, ours, show
 
 import ppp
 from isotropic import Protocol, Tanh, train_ensemble
@@ -66,7 +66,7 @@ for (name, frame), run in zip(frames.items(), runs, strict=True):
 ppp.plot_grid(
     pictures,
     panel=2.2,
-    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset},\n"
+    title=f"{settings['data']} standardised, n = {WIDTH}, {ours(preset)},\n"
     f"{settings['epochs']} epochs, latent layer 0",
 )
 show("frames_move_structure", preset)

@@ -15,8 +15,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import scipy.linalg
 import torch
-from ppp_claims import Claim, dicts
-from presets import choose, keep, show
+from claims import Claim, dicts
+from presets import choose, keep, ours, show
 
 import ppp
 from isotropic import Protocol, train_autoencoder
@@ -81,7 +81,7 @@ for form, colour in (("tanh", "tab:orange"), ("isotropic-tanh", "tab:blue")):
 ax.set(
     xlabel="t, from the identity to a random rotation",
     ylabel="training loss",
-    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset}: "
+    title=f"{settings['data']} standardised, n = {WIDTH}, {ours(preset)}: "
     f"{settings['epochs']} epochs, {settings['orbits']} orbits",
 )
 ax.legend()

@@ -12,8 +12,8 @@ angle between the ray and what comes out, and in PPP.
 # Train a pair
 # ------------
 import torch
-from ppp_claims import Claim, dicts
-from presets import choose, keep, show
+from claims import Claim, dicts
+from presets import choose, keep, ours, show
 
 import isotropic
 import ppp
@@ -66,7 +66,7 @@ for form in ("tanh", "isotropic-tanh"):
         )
 ppp.plot_grid(
     rows,
-    title=f"{settings['data']} standardised, n = {WIDTH}, preset {preset}, "
+    title=f"{settings['data']} standardised, n = {WIDTH}, {ours(preset)}, "
     f"{settings['epochs']} epochs:\nbehind the activation of latent layer 0",
 )
 show("outliers_refract", preset)

@@ -9,9 +9,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import ppp_claims
 import torch
+from claims import dicts
 from filelock import FileLock
+from ppp_claims import errors
 from ppp_runs import Setting, campaign_of, folder, preset, stores_of
 from presets import keep, show
 
@@ -117,9 +118,9 @@ def error_figure(number: int, settings: dict[tuple[int, int], list[Setting]]) ->
         alive = values[np.isfinite(values)]
         shown = f"{alive.mean():.4f} +- {alive.std():.4f}" if len(alive) else "none left"
         print(f"{where:<44} {shown}; {len(values) - len(alive)} of {len(values)} diverged")
-    claim = ppp_claims.errors(last)
+    claim = errors(last)
     print("\nWhat the paper claims, on these data:", claim, sep="\n")
-    keep(f"fig{number:02d}", name, ppp_claims.dicts([claim]))
+    keep(f"fig{number:02d}", name, dicts([claim]))
 
 
 def _where(setting: Setting, activation: str) -> str:

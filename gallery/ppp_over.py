@@ -1,18 +1,18 @@
 """Trained networks over a number that sets groups of them apart: their width, their latent layer.
 
 A figure of three statistics, each network beside its own random frames; a line of numbers a group;
-the rank correlation of a statistic with the number.
+the rank correlation of a statistic with the number, within networks or seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
-import scipy.stats
-from ppp_claims import LEVEL, Claim, Groups, Rows, grouped
+from claims import Claim, Groups, Rows, grouped
+from network_tests import LEVEL, TIE, rank_trend
 
 import ppp
 
@@ -30,10 +30,13 @@ class Over:
         What the number is.
     rows : mapping of number to rows
         The networks of each group.
+    repeated : bool
+        Whether they are the same networks at every number, as where it is the latent layer.
     """
 
     by: str
     rows: Mapping[float, Rows]
+    repeated: bool = False
 
     def last(self, activation: str) -> dict[float, list[ppp.PPPResult]]:
         """Return the last snapshot of every network of an activation, by the number."""
@@ -74,7 +77,13 @@ class Over:
     def trends(self, says: str, *statistics: str) -> list[Claim]:
         """Relate statistics to the number by rank, activation by activation."""
         return [
-            trend(f"{says} in {activation} networks ({name})", self.last(activation), name, self.by)
+            trend(
+                f"{says} in {activation} networks ({name})",
+                self.last(activation),
+                name,
+                self.by,
+                repeated=self.repeated,
+            )
             for activation in self.activations
             for name in statistics
         ]
@@ -104,20 +113,61 @@ def _line(name: str, results: list[ppp.PPPResult]) -> str:
     )
 
 
-def trend(says: str, groups: Mapping[float, list[ppp.PPPResult]], statistic: str, by: str) -> Claim:
-    """Relate a statistic of trained networks to a number that their groups have, by rank."""
-    pairs = [(at, one.statistics[statistic].value) for at, ones in groups.items() for one in ones]
-    x, y = zip(*[(at, value) for at, value in pairs if value is not None], strict=True)
-    lost = len(pairs) - len(x)
-    rho = scipy.stats.spearmanr(x, y)
-    means = {
-        at: np.mean([b for a, b in zip(x, y, strict=True) if a == at]) for at in sorted(set(x))
-    }
+def trend(
+    says: str,
+    groups: Mapping[float, list[ppp.PPPResult]],
+    statistic: str,
+    by: str,
+    *,
+    repeated: bool,
+) -> Claim:
+    """Relate a statistic of trained networks to a number that their groups have, by rank.
+
+    Groups list their networks seed by seed, and the correlation is taken seed by seed.
+    ``repeated`` says that a seed stands for one network, measured at every number.
+    """
+    values = np.array([[_placed(one, statistic) for one in groups[at]] for at in sorted(groups)])
+    rho, p, least = rank_trend(values.T, repeated=repeated)
+    known = rho[np.isfinite(rho)]
+    rising, falling = int((known > 0).sum()), int((known < 0).sum())
+    unit = "networks" if repeated else "seeds"
+    way = "turning the order round" if repeated else "exchanging the order"
+    shown = ", ".join(f"{each:+.2f}" for each in rho)
     return Claim(
         says,
-        f"mean {statistic} by {by}: "
-        + ", ".join(f"{k:g}: {v:.2f}" for k, v in means.items())
-        + (f"; undefined in {lost} networks without hits, left out" if lost else ""),
-        f"rank correlation over {len(x)} networks {rho.statistic:+.2f}, p {rho.pvalue:.2g}",
-        ("yes, rising" if rho.statistic > 0 else "yes, falling") if rho.pvalue <= LEVEL else "no",
+        f"mean {statistic} by {by}: {_means(sorted(groups), values)}; rank correlation within "
+        f"{unit} {shown}, rising in {rising} and falling in {falling} of {len(rho)}",
+        f"{way} within {unit}: p {p:.2g}, the least possible {least:.2g}",
+        _seen(p, least, rising, falling, len(rho)),
     )
+
+
+def _placed(result: ppp.PPPResult, statistic: str) -> float:
+    """Return a statistic; without hits log Q lies below all others, and A4 is nowhere (NaN)."""
+    value = result.statistics[statistic].value
+    if value is not None:
+        return value
+    return -np.inf if statistic == "log_q" and not result.hits else np.nan
+
+
+def _means(numbers: Sequence[float], values: np.ndarray) -> str:
+    """List the mean at every number, over the networks that have one."""
+    shown = []
+    for at, row in zip(numbers, values, strict=True):
+        known = row[np.isfinite(row)]
+        mean = f"{known.mean():.2f}" if len(known) else "undefined"
+        last, out = int(np.isneginf(row).sum()), int(np.isnan(row).sum())
+        lost = f"{last} without hits, ranked last" * (last > 0)
+        lost += f"{out} without hits, left out" * (out > 0)
+        shown.append(f"{at:g}: {mean}" + (f" ({lost})" if lost else ""))
+    return ", ".join(shown)
+
+
+def _seen(p: float, least: float, rising: int, falling: int, of: int) -> str:
+    way = "rising" if rising > falling else "falling"
+    if p <= LEVEL + TIE:
+        return f"yes, {way}"
+    if least <= LEVEL + TIE:
+        return "no"
+    every = max(rising, falling) == of
+    return f"{way} in every one, but too few for a test" if every else "too few for a test"

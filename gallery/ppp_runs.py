@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ppp_claims
+from claims import Rows, dicts, grouped
 from filelock import FileLock
+from ppp_claims import of_figure
 from presets import choose, keep, show
 
 import hooks
@@ -139,7 +141,7 @@ def analysed(
     *,
     nulls: int | None = None,
     only_last: bool = False,
-) -> ppp_claims.Rows:
+) -> Rows:
     """Project the snapshots that the preset shows; rows are networks, columns epochs.
 
     The paper's claims are about the first and the last column: these have the preset's number of
@@ -147,7 +149,7 @@ def analysed(
     leaves the last alone.
     """
     _, changes = preset()
-    rows: ppp_claims.Rows = {}
+    rows: Rows = {}
     for activation, paths in stores.items():
         for seed, path in enumerate(paths):
             store = hooks.ActivationStore(
@@ -171,7 +173,7 @@ def analysed(
     return rows
 
 
-def numbers(rows: ppp_claims.Rows) -> Table:
+def numbers(rows: Rows) -> Table:
     """Return one line a network: how much is kept at first and last, and the last statistics."""
     lines = []
     for network, columns in rows.items():
@@ -201,17 +203,21 @@ def heading(number: int, setting: Setting, k: int) -> str:
     )
 
 
-def caption(setting: Setting, k: int = 0) -> str:
-    """Say which networks a figure beside the paper's shows: preset, data, network, layer."""
+def caption(setting: Setting, k: int = 0, over: Sequence[int] = ()) -> str:
+    """Say which networks a figure beside the paper's shows: preset, data, network, layer.
+
+    ``over`` are the epochs that it shows, where they are more than the last.
+    """
     name, changes = preset()
     kind = "standardised" if setting.standardise else "raw"
+    epochs = f"epochs {min(over)} to {max(over)}" if over else f"after {changes['epochs']} epochs"
     return (
         f"{changes['data'] or setting.data} {kind}, n = {setting.width}, L = {setting.blocks}, "
-        f"latent layer {k}, after {changes['epochs']} epochs, preset {name}"
+        f"latent layer {k}, {epochs}, preset {name}"
     )
 
 
-def _diverged(rows: ppp_claims.Rows, epochs: int) -> str:
+def _diverged(rows: Rows, epochs: int) -> str:
     """Return a line on the rows that diverged, and the epoch of their last snapshot."""
     lost = {network: max(columns) for network, columns in rows.items() if max(columns) < epochs}
     if not lost:
@@ -220,7 +226,7 @@ def _diverged(rows: ppp_claims.Rows, epochs: int) -> str:
     return f"\ndiverged, in rows (epoch of the last snapshot): {said}"
 
 
-def draw(rows: ppp_claims.Rows, title: str) -> Any:
+def draw(rows: Rows, title: str) -> Any:
     """Draw the paper's grid: networks downwards, snapshots rightwards, one null column."""
     name, changes = preset()
     # The last snapshot of a network that diverged may be of an epoch that no other shows.
@@ -254,13 +260,13 @@ def figure(
     print(title, numbers(rows), sep="\n")
     groups = {
         group: [columns[max(columns)] for columns in members]
-        for group, members in ppp_claims.grouped(rows).items()
+        for group, members in grouped(rows).items()
     }
     if len(groups) > 1:
         print(ppp.compare(groups, paired=True).summary())
     for network, columns in rows.items():
         if max(columns) < changes["epochs"]:
             print(f"{network} diverged: its last snapshot is of epoch {max(columns)}")
-    claims = ppp_claims.of_figure(rows)
+    claims = of_figure(rows)
     print("\nWhat the paper claims, on these data:", *claims, sep="\n")
-    keep(f"fig{number:02d}", name, ppp_claims.dicts(claims))
+    keep(f"fig{number:02d}", name, dicts(claims))

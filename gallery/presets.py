@@ -2,8 +2,8 @@
 
 ``--preset NAME`` or the variable PRESET names the preset. ``--data NAME`` (DATA) and
 ``--repeats N`` (REPEATS) put other data and another number of networks in the preset's place, in
-scripts whose presets have either. With the variable FIGURES figures are written to that folder as
-PNG, with NUMBERS the numbers to that one as JSON.
+scripts whose presets have either; a word wins over a variable. With the variable FIGURES figures
+are written to that folder as PNG, with NUMBERS the numbers to that one as JSON.
 """
 
 from __future__ import annotations
@@ -17,27 +17,67 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
+#: What may be asked for, with an example of it.
+OPTIONS = {"preset": "quick", "data": "digits", "repeats": "5"}
+
 
 def choose(presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return the chosen preset, "quick" by default, and its settings, changed where asked."""
-    name = _asked("preset") or "quick"
+    """Return the chosen preset, "quick" by default, and its settings, changed where asked.
+
+    Raises
+    ------
+    SystemExit
+        For a preset that is not there, a setting that the preset does not have, whichever way it
+        was asked for, and a number of repeats that is none.
+    """
+    name, _ = _asked("preset")
+    name = name or "quick"
     if name not in presets:
         raise SystemExit(f"preset must be one of {', '.join(presets)}, got {name!r}")
     settings = dict(presets[name])
-    for key, kind in (("data", str), ("repeats", int)):
-        value = _asked(key)
-        if value is not None and key in settings:
-            settings[key] = kind(value)
-        elif f"--{key}" in sys.argv:
-            raise SystemExit(f"--{key} does not apply here: the preset has no {key} to change")
+    for key in ("data", "repeats"):
+        value, source = _asked(key)
+        if value is None:
+            continue
+        if key not in settings:
+            raise SystemExit(
+                f"{source} does not apply here: preset {name!r} has no {key} to change, "
+                f"got {value!r}; leave {source} out"
+            )
+        settings[key] = _whole(value, source) if key == "repeats" else value
     return name, settings
 
 
-def _asked(option: str) -> str | None:
-    flag = f"--{option}"
-    if flag in sys.argv[:-1]:
-        return sys.argv[sys.argv.index(flag) + 1]
-    return os.environ.get(option.upper())
+def ours(preset: str) -> str:
+    """Return what a picture adds where "paper" names an experiment that the paper does not have."""
+    return f"preset {preset}" + (" (ours, not the paper's)" * (preset == "paper"))
+
+
+def _asked(option: str) -> tuple[str | None, str]:
+    """Return what the command line, or else the environment, gives an option, and which of them."""
+    flag, variable = f"--{option}", option.upper()
+    for at, word in enumerate(sys.argv[1:], start=1):
+        given, equals, value = word.partition("=")
+        if given != flag:
+            continue
+        if not equals:
+            value = sys.argv[at + 1] if at + 1 < len(sys.argv) else ""
+        if not value or value.startswith("--"):
+            raise SystemExit(
+                f"{flag} must be followed by a value, got {value or 'nothing'}: "
+                f"{flag} {OPTIONS[option]}"
+            )
+        return value, flag
+    return os.environ.get(variable) or None, variable
+
+
+def _whole(value: str, source: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise SystemExit(
+            f"repeats must be a whole number of at least 1, got {value!r}: "
+            f"{source}{' ' if source.startswith('-') else '='}{OPTIONS['repeats']}"
+        )
+    return int(value)
 
 
 def show(script: str, preset: str) -> None:
