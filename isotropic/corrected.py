@@ -2,6 +2,7 @@
 
 A step of gradient descent on ``z = W x + b`` moves z by ``-eta (||x||^2 + 1) dL/dz`` instead of
 ``-eta dL/dz``: large inputs weigh too much. Each layer here removes the factor in its own way.
+Lengths of half precision are computed in float32.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
+
+from isotropic.functional._norms import unit, working
 
 
 class CorrectedLinear(nn.Linear):
@@ -36,7 +39,11 @@ class CorrectedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer to ``x (..., n)``."""
-        return super().forward(x) * (1 + _squared(x)).rsqrt()
+        wide = working(x)
+        # Divided by the largest component, or 1, before the square is taken, which could overflow.
+        peak = wide.detach().abs().amax(-1, keepdim=True).clamp_min(1.0)
+        length = (peak**-2 + (wide / peak).square().sum(-1, keepdim=True)).sqrt()
+        return (super().forward(x) / peak / length).to(x.dtype)
 
 
 class DirectionLinear(nn.Linear):
@@ -63,8 +70,7 @@ class DirectionLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer to ``x (..., n)``."""
-        q = _squared(x)
-        return super().forward(x / torch.where(q == 0, 1.0, q).sqrt())
+        return super().forward(unit(working(x)).to(x.dtype))
 
 
 class RateCorrectedLinear(nn.Linear):
@@ -96,10 +102,7 @@ class RateCorrectedLinear(nn.Linear):
         bias = None if self.bias is None else self.bias.detach()
         through = nnf.linear(x, self.weight.detach(), bias)
         fixed = x.detach()
-        learning = super().forward(fixed) / (1 + _squared(fixed))
+        factor = 1 + working(fixed).square().sum(-1, keepdim=True)
+        learning = (super().forward(fixed) / factor).to(through.dtype)
         # The second part adds nothing to the value and carries the weighed gradients.
         return through + (learning - learning.detach())
-
-
-def _squared(x: Tensor) -> Tensor:
-    return x.square().sum(-1, keepdim=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.functional._checks import require_floating
-from isotropic.functional._norms import working
+from isotropic.functional._norms import unit, working
 from isotropic.roots import inverse_root
 
 
@@ -79,14 +79,7 @@ class L2Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
         require_floating(x)
-        wide = working(x)
-        # Squares of long and short vectors overflow and vanish: the largest component becomes 1
-        # first. Below the smallest normal number, where slopes would overflow, all counts as zero.
-        peak = wide.detach().abs().amax(-1, keepdim=True)
-        zero = peak < torch.finfo(wide.dtype).tiny
-        wide = wide / torch.where(zero, 1.0, peak)
-        q = wide.square().sum(-1, keepdim=True)
-        return (wide / torch.where(zero, 1.0, q).sqrt()).to(x.dtype)
+        return unit(working(x)).to(x.dtype)
 
 
 class RMSNorm(L2Norm):

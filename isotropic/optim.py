@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from isotropic.functional._norms import working
 
 
 class EquivariantAdam(torch.optim.Optimizer):
@@ -59,10 +62,10 @@ class EquivariantAdam(torch.optim.Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        if not lr >= 0:
-            raise ValueError(f"lr must be at least 0, got {lr}")
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas must lie in [0, 1), got {betas}")
+        if not 0 <= lr < math.inf:
+            raise ValueError(f"lr must be at least 0 and finite, got {lr}")
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), got {betas}")
         if not eps >= 0:
             raise ValueError(f"eps must be at least 0, got {eps}")
         if not weight_decay >= 0:
@@ -101,12 +104,16 @@ def _update(parameter: Tensor, grad: Tensor, state: dict[str, Any], group: dict[
     if not state:
         state["step"] = 0
         state["exp_avg"] = torch.zeros_like(parameter)
-        state["exp_avg_sq"] = torch.zeros((), dtype=parameter.dtype, device=parameter.device)
+        # In half precision the squares of small gradients would vanish, those of large overflow.
+        state["exp_avg_sq"] = working(parameter.new_zeros(()))
     state["step"] += 1
     first, second = group["betas"]
     state["exp_avg"].lerp_(grad, 1 - first)
-    state["exp_avg_sq"].lerp_(grad.square().mean(), 1 - second)
+    square = working(grad).square().mean()
+    state["exp_avg_sq"] = torch.lerp(state["exp_avg_sq"].to(square), square, 1 - second)
     mean = state["exp_avg"] / (1 - first ** state["step"])
     root = (state["exp_avg_sq"] / (1 - second ** state["step"])).sqrt()
     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-    parameter.sub_(group["lr"] * mean / (root + group["eps"]))
+    divisor = root + group["eps"]
+    # Before the first gradient other than zero there is nothing to divide.
+    parameter.sub_(group["lr"] * mean / torch.where(divisor == 0, 1.0, divisor))

@@ -52,6 +52,19 @@ def shrunk(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x * c, c
 
 
+def unit(x: torch.Tensor) -> torch.Tensor:
+    """Return each vector of ``x (..., n)`` over its length, zero as zero.
+
+    Squares of long and short vectors overflow and vanish: the largest component becomes 1 first.
+    Below the smallest normal number, where slopes would overflow, all counts as zero.
+    """
+    peak = x.detach().abs().amax(-1, keepdim=True)
+    zero = peak < torch.finfo(x.dtype).tiny
+    x = x / torch.where(zero, 1.0, peak)
+    q = (x * x).sum(-1, keepdim=True)
+    return x / torch.where(zero, 1.0, q).sqrt()
+
+
 def tanh_scale(q: torch.Tensor) -> torch.Tensor:
     """Return ``tanh(sqrt q)/sqrt q`` for ``q >= 0``: analytic, all derivatives finite at zero."""
     # A compiler differentiates and fuses the plain formula by itself, and traces nothing else well.
