@@ -7,7 +7,6 @@ Lengths of half precision are computed in float32.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
@@ -32,6 +31,7 @@ class CorrectedLinear(nn.Linear):
 
     Examples
     --------
+    >>> import torch
     >>> layer = CorrectedLinear(2, 3)
     >>> layer(torch.zeros(4, 2)).shape
     torch.Size([4, 3])
@@ -63,6 +63,7 @@ class DirectionLinear(nn.Linear):
 
     Examples
     --------
+    >>> import torch
     >>> layer = DirectionLinear(2, 3)
     >>> torch.allclose(layer(torch.ones(1, 2)), layer(7 * torch.ones(1, 2)))
     True
@@ -91,6 +92,7 @@ class RateCorrectedLinear(nn.Linear):
 
     Examples
     --------
+    >>> import torch
     >>> layer = RateCorrectedLinear(2, 1, bias=False)
     >>> layer(torch.tensor([[1.0, 1.0]])).sum().backward()
     >>> layer.weight.grad

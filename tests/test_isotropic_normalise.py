@@ -340,7 +340,7 @@ def test_the_equivariant_adam_resumes_from_its_state():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lr": -1}, "lr must be at least 0, got -1"),
+        ({"lr": -1}, "lr must be at least 0 and finite, got -1"),
         ({"betas": (0.9, 1.0)}, r"betas must be two numbers in \[0, 1\)"),
         ({"eps": -1e-9}, "eps must be at least 0"),
         ({"weight_decay": -1}, "weight_decay must be at least 0"),

@@ -34,7 +34,7 @@ def test_corrected_layers_take_inputs_of_any_length(size):
     x = size * torch.tensor([[3.0, 4.0]], dtype=DOUBLE)
     for kind, wanted in (
         (isotropic.CorrectedLinear, lambda w, b: (w @ x[0] + b) / math.hypot(1, 5 * size)),
-        (isotropic.DirectionLinear, lambda w, b: w @ torch.tensor([0.6, 0.8]).double() + b),
+        (isotropic.DirectionLinear, lambda w, b: w @ torch.tensor([0.6, 0.8], dtype=DOUBLE) + b),
     ):
         layer = kind(2, 3, dtype=DOUBLE)
         expected = wanted(layer.weight, layer.bias)
