@@ -57,8 +57,8 @@ def risen(plain: Sequence[tuple[float, float | None]], level: Sequence[float] | 
     beyond = sum(d >= 1 and p is not None and p <= LEVEL for d, p in plain)
     known = [d for d in level or () if np.isfinite(d)]
     moved = sum(abs(d) >= 0.5 for d in known)
-    if not risen:
-        return "no: no rise of a decade" + ("" if level is not None else "; no isotropic networks")
+    if 2 * risen <= len(plain):
+        return f"no: a rise of a decade in {risen} of {len(plain)}"
     if known and moved == len(known):
         return "no: the isotropic ones do not stay level"
     lacking = []

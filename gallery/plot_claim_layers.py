@@ -27,6 +27,7 @@ over = Over(
 # %%
 # Dots are networks, bars the middle 95 % of their random frames
 # --------------------------------------------------------------
+# Lines join the layers of one network; a triangle at the foot is a network without hits.
 over.draw(
     f"{changes['data'] or 'cifar-10'} standardised, n = 18, L = {BLOCKS}, ε = .75, preset {name}: "
     f"after {changes['epochs']} epochs, {changes['repeats']} networks each"

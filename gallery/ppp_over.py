@@ -52,14 +52,22 @@ class Over:
         return tuple(grouped(next(iter(self.rows.values()))))
 
     def draw(self, title: str) -> None:
-        """Draw the statistics: dots are networks, bars the middle 95 % of their random frames."""
+        """Draw the statistics: dots are networks, bars the middle 95 % of their random frames.
+
+        Lines join what one network shows at several numbers; a triangle is one without hits.
+        """
         fig, axes = plt.subplots(1, len(DRAWN), figsize=(11, 3.8), layout="constrained")
         step = 0.025 * (max(self.rows) - min(self.rows))
         for ax, statistic in zip(axes, DRAWN, strict=True):
             for activation, colour, side in zip(self.activations, COLOURS, (-1, 1), strict=True):
-                for at, results in self.last(activation).items():
+                members = self.last(activation)
+                for at, results in members.items():
                     for result in results:
                         _beside_null(ax, at + side * step, result, statistic, colour)
+                    _empty(ax, at + side * step, results, step / 2, statistic, colour)
+                if self.repeated:
+                    table = _table(members, statistic)
+                    ax.plot([at + side * step for at in members], table, color=colour, lw=0.7)
             ax.set(xlabel=self.by, title=statistic, xticks=list(self.rows))
         for activation, colour in zip(self.activations, COLOURS, strict=True):
             axes[0].plot([], [], "o", color=colour, label=activation)
@@ -99,6 +107,27 @@ def _beside_null(
     value = result.statistics[statistic].value
     if value is not None:
         ax.plot(x, value, "o", color=colour, ms=4)
+
+
+def _empty(
+    ax: plt.Axes,
+    x: float,
+    results: list[ppp.PPPResult],
+    step: float,
+    statistic: str,
+    colour: str,
+) -> None:
+    """Mark networks of which a statistic is undefined, side by side at the foot."""
+    lost = sum(result.statistics[statistic].value is None for result in results)
+    at = x + step * (np.arange(lost) - (lost - 1) / 2)
+    foot = ax.get_xaxis_transform()
+    ax.plot(at, np.full(lost, 0.03), "v", color=colour, ms=4, transform=foot)
+
+
+def _table(members: Mapping[float, list[ppp.PPPResult]], statistic: str) -> np.ndarray:
+    """Return a statistic, (numbers, networks), NaN where it is undefined."""
+    values = [[one.statistics[statistic].value for one in ones] for ones in members.values()]
+    return np.array(values, dtype=float)
 
 
 def _line(name: str, results: list[ppp.PPPResult]) -> str:

@@ -245,7 +245,8 @@ def test_two_networks_are_too_few(gallery, rows):
         ([0.3] * 5, "yes"),
         ([0.5] * 5, "no, the opposite"),
         ([0.3, 0.3, 0.3, 0.5, 0.5], "no"),
-        ([0.3, np.nan, np.nan, np.nan, 0.3], "too few seeds for a test"),
+        ([0.3, np.nan, np.nan, np.nan, 0.3], "in every seed, but too few for a test"),
+        ([0.5, np.nan, np.nan, np.nan, 0.3], "too few seeds for a test"),
         ([np.nan] * 5, "too few seeds for a test"),
     ],
 )

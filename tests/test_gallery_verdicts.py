@@ -186,11 +186,11 @@ RISES = [(2.0, 0.02)] * 5
             [0.0],
             "in part: a decade in 4 of 5",
         ),
-        ([(9.0, 0.02), (-4.0, 0.02)], [0.0], "in part: a decade in 1 of 2"),
+        ([(9.0, 0.02), (-4.0, 0.02)], [0.0], "no: a rise of a decade in 1 of 2"),
         ([*RISES[1:], (2.0, 0.4)], [0.0], "in part: beyond random frames in 4 of 5"),
         ([(1.1, 0.02)] * 5, [0.0], "in part: nearer to tenfold than to a hundredfold"),
-        ([(0.4, 0.02)] * 5, [0.0], "no: no rise of a decade"),
-        ([(np.nan, None)] * 2, [0.0], "no: no rise of a decade"),
+        ([(0.4, 0.02)] * 5, [0.0], "no: a rise of a decade in 0 of 5"),
+        ([(np.nan, None)] * 2, [0.0], "no: a rise of a decade in 0 of 2"),
     ],
 )
 def test_rises_are_judged_network_by_network(gallery, plain, level, seen):
@@ -224,7 +224,7 @@ def test_errors_count_seeds_not_settings(gallery):
         last[f"n 18 L {depth} norm tanh"] = np.array([0.4])
         last[f"n 18 L {depth} norm isotropic-tanh"] = np.array([0.3])
     claim = gallery("ppp_claims").errors(last)
-    assert claim.seen == "too few seeds for a test"
+    assert claim.seen == "in every seed, but too few for a test"
     assert "lower in 8 of 8 pairs" in claim.found
     five = {name: np.repeat(value, 5) for name, value in last.items()}
     five["n 18 L 0 norm isotropic-tanh"] = np.full(5, np.nan)
