@@ -67,8 +67,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "optim": ["EquivariantAdam"],
         "protocol": ["Protocol"],
+        "runs": ["Run"],
         "saved": ["load_network"],
         "symmetry": ["SymmetryReport", "symmetry_report"],
-        "train": ["Run", "train_autoencoder"],
+        "train": ["train_autoencoder"],
     },
 )

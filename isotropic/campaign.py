@@ -12,7 +12,7 @@ from isotropic.ensemble import train_ensemble
 from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
-from isotropic.train import Run
+from isotropic.runs import Run
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.affine import Affine
+from isotropic.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,15 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
 
         return hook
 
-    modes = {module: module.training for module in model.modules()}
     try:
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear | Affine):
                 handles.append(module.register_forward_pre_hook(keep(name)))
-        model.eval()(*inputs)
+        with evaluating(model):
+            model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes.items():
-            module.training = training
     empty = [name for name, parts in factors.items() if not sum(map(len, parts))]
     if empty:
         raise ValueError(f"inputs must have at least one row, but layer {empty[0]!r} saw none")

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from isotropic.data import Images
 from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
+from isotropic.modes import one_thread
 from isotropic.protocol import Protocol
+from isotropic.runs import Run, name_of
 from isotropic.saved import Checkpoint, fingerprint, save_weights
 from isotropic.stacked import Stack
 from isotropic.train import (
-    Run,
     Task,
-    held_out_losses,
+    enter_epoch,
     keep_snapshot,
     mean_loss,
-    name_of,
-    one_thread,
     recorder_for,
+    require_images,
+    weights_of,
 )
 
 #: Steps between two moves of the progress bar, which costs as much as a step.
@@ -57,7 +57,8 @@ def train_ensemble(
     data : Images
         The training set.
     activations : sequence of str or Module
-        See :func:`isotropic.activation`; modules must be free of parameters.
+        See :func:`isotropic.activation`; modules must be free of parameters and act on each
+        vector, the last dimension, alone.
     repeats : int, default 5
         Networks per activation; their seeds count up from the protocol's.
     width, blocks : int, default 18 and 0
@@ -84,8 +85,11 @@ def train_ensemble(
 
     Raises
     ------
+    TypeError
+        The images are no :class:`isotropic.data.Images`.
     ValueError
-        A setting out of range, or the checkpoint is of another training.
+        A setting out of range, an activation that cannot be stacked, one store for two networks, or
+        the checkpoint is of another training.
 
     Examples
     --------
@@ -96,10 +100,11 @@ def train_ensemble(
     """
     protocol = protocol or Protocol()
     require_whole("repeats", repeats, 1)
-    if not activations:
-        raise ValueError("activations must name at least one activation, got none")
-    if test is not None and test.shape != data.shape:
-        raise ValueError(f"test images must have shape {data.shape}, got {test.shape}")
+    require_images(data, test)
+    if isinstance(activations, str) or not activations:
+        raise ValueError(
+            f"activations must be a list of at least one activation, got {activations!r}"
+        )
     path = None if checkpoint is None else Path(checkpoint)
     saved = Checkpoint(fingerprint(data, _spec(activations, repeats, width, blocks, protocol)))
     resuming = path is not None and path.exists() and not overwrite
@@ -117,6 +122,7 @@ def train_ensemble(
             for a, form in enumerate(activations)
             for seed, row in enumerate(networks, start=protocol.seed)
         ]
+        _require_paths(runs)
         # Killed before its first checkpoint, a training leaves parts of stores, nothing more.
         fresh = path is not None and not any(run.path and run.path.exists() for run in runs)
         replace = overwrite or resuming or fresh
@@ -222,16 +228,10 @@ class _Ensemble:
         for run, recorder, kept, loss in together:
             if run.diverged is not None:
                 continue
-            if not np.isfinite(loss):
-                run.diverged = kept["diverged"] = epoch
-                continue
-            entry = {"epoch": epoch, "step": epoch * steps, "loss": loss}
-            entry |= held_out_losses(run.model, self.task)
-            run.history.append(entry)
-            kept["history"] = run.history
-            if epoch in self.protocol.snapshot_epochs:
-                weights = run.model.state_dict()
-                kept["snapshots"][epoch] = {name: w.clone() for name, w in weights.items()}
+            entry = enter_epoch(run, self.task, epoch, epoch * steps, loss)
+            kept["history"], kept["diverged"] = run.history, run.diverged
+            if entry is not None and epoch in self.protocol.snapshot_epochs:
+                kept["snapshots"][epoch] = weights_of(run.model)
                 self._record(recorder, run, entry)
         saved.epoch = epoch
 
@@ -259,6 +259,19 @@ def _draw(
         networks.append(row)
         generators.append(generator)
     return networks, generators
+
+
+def _require_paths(runs: Sequence[Run]) -> None:
+    met: dict[Path, Run] = {}
+    for run in runs:
+        if run.path is not None and run.path in met:
+            raise ValueError(
+                f"stores must give every network a path of its own, got {run.path} for two of "
+                f"{run.activation!r}: give modules of one class classes of their own, or train "
+                "them apart"
+            )
+        if run.path is not None:
+            met[run.path] = run
 
 
 def _spec(

@@ -11,6 +11,9 @@ from isotropic.functional._checks import require_whole
 #: Epochs after which the paper takes a snapshot.
 SCHEDULE = (0, 1, 2, 4, 6, 8, 13, 18, 24, 30, 40, 50, 60, 75, 90, 105, 125)
 
+#: The generators take seeds below this, and repeats count up from one.
+SEEDS = 2**63
+
 
 def schedule(epochs: int, at: Sequence[int] | None = None) -> tuple[int, ...]:
     """Return the epochs of the snapshots of a run, its last epoch always among them.
@@ -87,7 +90,8 @@ class Protocol:
             raise ValueError(f"rate must be above 0 and finite, got {self.rate}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must lie in [0, 1), got {self.momentum}")
-        require_whole("seed", self.seed, 0)
+        if require_whole("seed", self.seed, 0) >= SEEDS:
+            raise ValueError(f"seed must be below 2^63, got {self.seed}")
 
     @property
     def snapshot_epochs(self) -> tuple[int, ...]:

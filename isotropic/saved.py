@@ -14,6 +14,7 @@ from torch import nn
 
 from isotropic.data import Images
 from isotropic.models import Autoencoder
+from isotropic.modules import FORMS
 
 WEIGHTS_FORMAT = "privileged-planes/weights"
 CHECKPOINT_FORMAT = "privileged-planes/checkpoint"
@@ -137,7 +138,8 @@ def load_network(
     Raises
     ------
     ValueError
-        Not such a file, or no snapshot at that epoch; the message lists those there are.
+        Not such a file, a module is needed, or no snapshot at that epoch; the message lists those
+        there are.
     """
     content = _load(Path(path), WEIGHTS_FORMAT)
     snapshots = content["snapshots"]
@@ -145,6 +147,11 @@ def load_network(
     if wanted not in snapshots:
         raise ValueError(f"epoch must be one of {sorted(snapshots)} in {path}, got {epoch}")
     spec = content["spec"]
+    if activation is None and spec["activation"] not in FORMS:
+        raise ValueError(
+            f"the network in {path} was trained with the module {spec['activation']}: give one as "
+            "the activation"
+        )
     network = Autoencoder(
         spec["features"], spec["width"], spec["blocks"], activation or spec["activation"]
     )
@@ -171,7 +178,10 @@ def _load(path: Path, wanted: str) -> dict[str, Any]:
         content = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
         # The last is how torch's reader refuses what is not plain tensors and containers.
-        raise ValueError(f"{path} cannot be read as {wanted}: {error}") from error
+        # Its message advises to read pickles after all: it stays behind, as the cause.
+        raise ValueError(
+            f"{path} must be a file of {wanted}, but is damaged or something else"
+        ) from error
     if not isinstance(content, dict) or content.pop("format", None) != wanted:
         raise ValueError(f"{path} must be a file of {wanted}, but is something else")
     return content

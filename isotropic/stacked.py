@@ -7,6 +7,7 @@ step. Networks with the same seed see the same batch, so their encoders share on
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ class Stack:
     Raises
     ------
     ValueError
-        An activation has parameters.
+        An activation has parameters, or looks at more than one vector.
     """
 
     def __init__(
@@ -210,7 +211,21 @@ def _activations(network: Autoencoder) -> list[nn.Module]:
                 f"activations of an ensemble must have no parameters, got {module}: train such "
                 "networks one by one"
             )
+        _require_alone(module, network)
     return found
+
+
+@torch.no_grad()
+def _require_alone(module: nn.Module, network: Autoencoder) -> None:
+    """Refuse what mixes the networks of a stack: statistics of a batch, or another dimension."""
+    probe, n = copy.deepcopy(module), network.width
+    x = torch.linspace(-1, 3, 6 * n, dtype=network.encoder.weight.dtype).view(2, 3, n)
+    wanted = torch.stack([probe(each) for each in x])
+    if not torch.allclose(probe(x), wanted):
+        raise ValueError(
+            f"activations of an ensemble must act on each vector, the last dimension, alone, got "
+            f"{module}: train such networks one by one"
+        )
 
 
 def _stack(layers: list[nn.Linear]) -> Layer:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,45 +14,13 @@ from torch import nn
 
 from isotropic.data import Images, Standardiser
 from isotropic.models import Autoencoder
+from isotropic.modes import evaluating, one_thread
 from isotropic.protocol import Protocol
+from isotropic.runs import Run, name_of, provenance_of
 from isotropic.saved import Checkpoint, fingerprint, save_weights
 
 #: Inputs per forward where nothing is trained; also the size of a block in a store.
 PASS = 2048
-
-
-@dataclass
-class Run:
-    """A trained network and how it came about.
-
-    Parameters
-    ----------
-    model : Autoencoder
-        As it stood at the end.
-    history : list of dict
-        One entry an epoch, from 0: ``epoch``, ``step``, ``loss`` (training set, mean over the
-        epoch's batches; for epoch 0, of the untrained network), ``test_loss``.
-    path : Path or None
-        The store with the snapshots.
-    diverged : int or None
-        The epoch in which the loss stopped being finite.
-    activation : str
-        Name of the activation, or of its class.
-    seed : int
-        Of weights and batch order.
-    """
-
-    model: Autoencoder
-    history: list[dict[str, float]] = field(default_factory=list)
-    path: Path | None = None
-    diverged: int | None = None
-    activation: str = ""
-    seed: int = 0
-
-    @property
-    def weights(self) -> Path | None:
-        """Where the network's weights at its snapshots are kept."""
-        return None if self.path is None else self.path.with_suffix(".weights.pt")
 
 
 @dataclass(frozen=True)
@@ -130,6 +97,8 @@ def train_autoencoder(
 
     Raises
     ------
+    TypeError
+        The images are no :class:`isotropic.data.Images`.
     ValueError
         A size is too small, the test images have another shape, or the checkpoint is of another
         training.
@@ -148,8 +117,7 @@ def train_autoencoder(
     [0, 1]
     """
     protocol = protocol or Protocol()
-    if test is not None and test.shape != data.shape:
-        raise ValueError(f"test images must have shape {data.shape}, got {test.shape}")
+    require_images(data, test)
     path = None if checkpoint is None else Path(checkpoint)
     generator = torch.Generator().manual_seed(protocol.seed)
     model = Autoencoder(data.features, width, blocks, activation, generator=generator)
@@ -175,17 +143,6 @@ def train_autoencoder(
     if path is not None:
         path.unlink(missing_ok=True)
     return run
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold torch at one thread, and give back what it had."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass
@@ -263,17 +220,12 @@ class _Lone:
         return _epoch(model, self.optimiser, inputs, self.protocol.batch, self.generator, tick)
 
     def _after_epoch(self, epoch: int, loss: float) -> None:
-        if not np.isfinite(loss):
-            self.run.diverged = epoch
-            return
         model = self.run.model
-        entry = {"epoch": epoch, "step": epoch * self.steps, "loss": loss}
-        entry |= held_out_losses(model, self.task)
-        self.run.history.append(entry)
+        entry = enter_epoch(self.run, self.task, epoch, epoch * self.steps, loss)
+        if entry is None:
+            return
         if epoch in self.protocol.snapshot_epochs:
-            weights = model.state_dict()
-            snapshots = self.saved.networks[0]["snapshots"]
-            snapshots[epoch] = {name: w.clone() for name, w in weights.items()}
+            self.saved.networks[0]["snapshots"][epoch] = weights_of(model)
             self._record(entry)
         if self.path is not None and epoch:
             self.saved.epoch, self.saved.generators = epoch, [self.generator.get_state()]
@@ -320,7 +272,7 @@ def mean_loss(model: nn.Module, inputs: torch.Tensor, weights: torch.Tensor | No
     Parameters
     ----------
     model : Module
-        Reconstructs a batch.
+        Reconstructs a batch; it runs in evaluation mode.
     inputs : (N, d) tensor
         Inputs and targets at once.
     weights : (d,) tensor, optional
@@ -331,9 +283,10 @@ def mean_loss(model: nn.Module, inputs: torch.Tensor, weights: torch.Tensor | No
     float
     """
     total = torch.zeros((), dtype=inputs.dtype)
-    for x in inputs.split(PASS):
-        error = (model(x) - x).square_()
-        total += (error if weights is None else error * weights).sum()
+    with evaluating(model):
+        for x in inputs.split(PASS):
+            error = (model(x) - x).square_()
+            total += (error if weights is None else error * weights).sum()
     return float(total / inputs.numel())
 
 
@@ -346,6 +299,42 @@ def held_out_losses(model: nn.Module, task: Task) -> dict[str, float]:
         "test_loss": mean_loss(model, task.test),
         "test_loss_standardised": mean_loss(model, task.test, task.weights),
     }
+
+
+def enter_epoch(
+    run: Run, task: Task, epoch: int, step: int, loss: float
+) -> dict[str, float] | None:
+    """Add an epoch to a run's history and return it; or None, where the run diverged in it.
+
+    A mean over the epoch's batches can be finite when its last step was not: the losses and the
+    weights that it left behind count too.
+    """
+    losses = {"loss": loss}
+    if np.isfinite(loss):
+        losses |= held_out_losses(run.model, task)
+    weights = (bool(p.isfinite().all()) for p in run.model.parameters())
+    if not (np.isfinite(list(losses.values())).all() and all(weights)):
+        run.diverged = epoch
+        return None
+    run.history.append({"epoch": epoch, "step": step} | losses)
+    return run.history[-1]
+
+
+def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a copy of a model's parameters and buffers, by name."""
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def require_images(data: Images, test: Images | None) -> None:
+    """Refuse whatever is not a training set with a test set of its shape."""
+    for name, given in (("data", data), ("test", test)):
+        if not isinstance(given, Images) and not (name == "test" and given is None):
+            raise TypeError(
+                f"{name} must be isotropic.data.Images, got {type(given).__name__}: wrap rows as "
+                "Images(name, rows, labels, shape)"
+            )
+    if test is not None and test.shape != data.shape:
+        raise ValueError(f"test images must have shape {data.shape}, got {test.shape}")
 
 
 def keep_snapshot(recorder: Any, model: Autoencoder, task: Task, entry: dict[str, float]) -> None:
@@ -361,11 +350,6 @@ def keep_snapshot(recorder: Any, model: Autoencoder, task: Task, entry: dict[str
     )
 
 
-def name_of(activation: str | nn.Module) -> str:
-    """Return the name of an activation, or of its class where a module was given."""
-    return activation if isinstance(activation, str) else type(activation).__name__
-
-
 def recorder_for(run: Run, data: Images, protocol: Protocol, *, overwrite: bool = False) -> Any:
     """Return a recorder for the run's store, or a context that yields None where it has none."""
     if run.path is None:
@@ -376,19 +360,3 @@ def recorder_for(run: Run, data: Images, protocol: Protocol, *, overwrite: bool 
     return hooks.Recorder(
         run.path, provenance=provenance_of(run, data, protocol), overwrite=overwrite
     )
-
-
-def provenance_of(run: Run, data: Images, protocol: Protocol) -> dict[str, Any]:
-    """Return data, network, protocol and versions as plain values, for a store's record."""
-    return {
-        "data": {"name": data.name, "inputs": len(data), "shape": list(data.shape)}
-        | dict(data.provenance),
-        "network": {
-            "kind": "autoencoder",
-            "activation": run.activation,
-            "width": run.model.width,
-            "blocks": run.model.blocks,
-        },
-        "protocol": protocol.provenance() | {"seed": run.seed},
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
-    }

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,4 +151,20 @@ def test_wrong_names_splits_and_shapes_are_refused(tmp_path):
         Images("x", np.zeros((3, 5)), np.zeros(3, int), (2, 2))
     with pytest.raises(ValueError, match=r"labels must be \(3,\)"):
         Images("x", np.zeros((3, 4)), np.zeros(2, int), (2, 2))
+    with pytest.raises(ValueError, match="scale must be above 0 and finite, got 0"):
+        Images("x", np.zeros((3, 4)), np.zeros(3, int), (2, 2), scale=0)
     assert "digits" in DATASETS
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "message"),
+    [
+        ([[1.0, 2.0]], np.zeros(1, int), "pixels must be an array of real numbers, got list"),
+        (np.array([["a", "b"]]), np.zeros(1, int), "pixels must be .*, got <U1"),
+        (torch.zeros(1, 2), np.zeros(1, int), "pixels must be .*, got torch.float32"),
+        (np.zeros((1, 2)), np.zeros(1), "labels must be an array of whole numbers, got float64"),
+    ],
+)
+def test_images_are_arrays_of_numbers(pixels, labels, message):
+    with pytest.raises(TypeError, match=message):
+        Images("x", pixels, labels, (2,))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import hooks
+import isotropic
 from isotropic import Mixture, train_ensemble
 from isotropic.campaign import Campaign
 from isotropic.data import Images, digits
@@ -170,8 +171,9 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint of another training: .*width.*overwrite it"):
         train_ensemble(data, FORMS, width=3, checkpoint=path, protocol=Protocol(epochs=1))
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="cannot be read as"):
+    with pytest.raises(ValueError, match="but is damaged or something else") as caught:
         train_ensemble(data, FORMS, width=3, checkpoint=path, protocol=Protocol(epochs=1))
+    assert "weights_only" not in str(caught.value)  # torch's advice to read pickles after all
     torch.save([1], path)
     with pytest.raises(ValueError, match="must be a file of"):
         train_ensemble(data, FORMS, width=3, checkpoint=path, protocol=Protocol(epochs=1))
@@ -208,10 +210,34 @@ def test_a_diverging_member_stops_alone():
 def test_bad_calls_are_refused():
     with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
         train_ensemble(images(), repeats=0)
-    with pytest.raises(ValueError, match="at least one activation"):
-        train_ensemble(images(), [])
+    for forms in ([], "tanh"):
+        with pytest.raises(ValueError, match="list of at least one activation, got"):
+            train_ensemble(images(), forms)
     with pytest.raises(ValueError, match=r"must have shape \(6,\)"):
         train_ensemble(images(), test=images(d=5))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        torch.nn.Sequential(isotropic.Tanh(), isotropic.DiagonalBatchNorm(3)),
+        isotropic.IsotropicTanh(dim=1),
+        isotropic.MeanNorm(),
+    ],
+    ids=["batch norm", "other dimension", "mean norm"],
+)
+def test_what_would_mix_networks_is_refused(form):
+    with pytest.raises(ValueError, match="must act on each vector, the last dimension, alone"):
+        train_ensemble(images(), [form], repeats=2, width=3, protocol=Protocol(epochs=1))
+
+
+def test_two_networks_never_share_a_store(tmp_path):
+    mixtures = [Mixture("tanh", "isotropic-tanh", weight) for weight in (0.2, 0.5)]
+    with pytest.raises(ValueError, match=r"path of its own, got .*Mixture.h5 for two of 'Mixture'"):
+        train_ensemble(
+            images(), mixtures, repeats=1, stores=lambda name, _: tmp_path / f"{name}.h5"
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_kept_beside_the_store_and_load_again(tmp_path):
@@ -230,3 +256,12 @@ def test_weights_are_kept_beside_the_store_and_load_again(tmp_path):
         assert gap(load_network(run.weights, 0), run.model) > 0
         with pytest.raises(ValueError, match=r"epoch must be one of \[0, 1, 2, 3\]"):
             load_network(run.weights, 7)
+
+
+def test_a_network_trained_with_a_module_says_so_when_loaded(tmp_path):
+    store = tmp_path / "net.h5"
+    form = Mixture("tanh", "isotropic-tanh", 0.5)
+    run = train_autoencoder(images(), form, width=3, protocol=Protocol(epochs=1), store=store)
+    with pytest.raises(ValueError, match="trained with the module Mixture: give one"):
+        load_network(run.weights)
+    assert gap(load_network(run.weights, activation=form), run.model) == 0

@@ -4,18 +4,26 @@ import numpy as np
 import pytest
 import torch
 
+import isotropic
 from isotropic.data import Images, Standardiser
 from isotropic.ensemble import train_ensemble
 from isotropic.models import Autoencoder
+from isotropic.modes import one_thread
 from isotropic.protocol import SCHEDULE, Protocol, schedule
+from isotropic.runs import Run
 from isotropic.saved import Checkpoint
-from isotropic.train import Run, Task, _Lone, mean_loss, one_thread, train_autoencoder
+from isotropic.train import Task, _Lone, mean_loss, train_autoencoder
 
 
 def images(count=50, d=6, seed=0):
     rng = np.random.default_rng(seed)
     low = rng.random((count, 2)) @ rng.random((2, d))
     return Images("made", low, rng.integers(0, 3, count), (d,))
+
+
+def one_of_an_ensemble(data, form, **settings):
+    (run,) = train_ensemble(data, [form], repeats=1, **settings)
+    return run
 
 
 class Recorder:
@@ -180,6 +188,7 @@ def test_the_schedule_is_cut_to_the_run(epochs, at, wanted):
         ({"batch": 0}, "batch must be at least 1, got 0"),
         ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
         ({"batch": 2.5}, "batch must be a whole number, got 2.5"),
+        ({"seed": 2**63}, r"seed must be below 2\^63"),
         ({"seed": True}, "seed must be a whole number, got True"),
         ({"snapshots": (0, 1.5)}, "snapshot epochs must be a whole number, got 1.5"),
         ({"rate": 0.0}, "rate must be above 0 and finite, got 0.0"),
@@ -236,3 +245,30 @@ def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
     assert resumed.history == whole.history
     for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_networks_with_running_statistics_are_measured_in_evaluation_mode():
+    data = images()
+    form = torch.nn.Sequential(isotropic.Tanh(), isotropic.DiagonalBatchNorm(3).double())
+    run = train_autoencoder(data, form, width=3, protocol=Protocol(epochs=2), test=data)
+    inputs = Task.of(data, None, True).inputs
+    with torch.no_grad():
+        wanted = float((run.model.eval()(inputs) - inputs).square().mean())
+    assert run.history[-1]["test_loss"] == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("train", [train_autoencoder, one_of_an_ensemble])
+def test_what_the_last_step_of_an_epoch_broke_counts_to_it(train):
+    data = images(24)  # one step an epoch: its loss is measured before it
+    run = train(data, "leaky-relu", width=3, protocol=Protocol(epochs=4, rate=1e160), test=data)
+    assert run.diverged == 1
+    assert [entry["epoch"] for entry in run.history] == [0]
+    assert np.isfinite(list(run.history[0].values())).all()
+
+
+@pytest.mark.parametrize("train", [train_autoencoder, one_of_an_ensemble])
+def test_bare_arrays_are_refused_with_what_to_wrap_them_in(train):
+    with pytest.raises(TypeError, match=r"data must be .*Images, got ndarray: wrap rows as Images"):
+        train(np.zeros((4, 3)), "tanh", width=3)
+    with pytest.raises(TypeError, match=r"test must be .*Images, got Tensor"):
+        train(images(), "tanh", width=3, test=torch.zeros(4, 6))

@@ -26,6 +26,19 @@ class Images:
         The largest possible pixel: ``pixels / scale`` lies in [0, 1].
     provenance : dict
         Where the numbers came from.
+
+    Raises
+    ------
+    TypeError
+        Pixels are no real numbers, or labels no whole ones.
+    ValueError
+        Sizes that do not fit together, no image, or a scale that is not above 0.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    >>> Images("mine", rows, labels=np.array([0, 1]), shape=(3,), scale=5.0)
+    Images(mine, all: 2 images of (3,))
     """
 
     name: str
@@ -36,6 +49,14 @@ class Images:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kinds in (("pixels", "buif"), ("labels", "ui")):
+            given = getattr(self, name)
+            if not isinstance(given, np.ndarray) or given.dtype.kind not in kinds:
+                got = getattr(given, "dtype", type(given).__name__)
+                what = "whole numbers" if name == "labels" else "real numbers"
+                raise TypeError(f"{name} must be an array of {what}, got {got}: use np.asarray")
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(f"scale must be above 0 and finite, got {self.scale}")
         d = int(np.prod(self.shape))
         if self.pixels.ndim != 2 or self.pixels.shape[1] != d or not len(self.pixels):
             raise ValueError(
