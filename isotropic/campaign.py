@@ -52,7 +52,7 @@ class Campaign:
         width: int = 18,
         blocks: int = 0,
         repeats: int = 1,
-        **settings: int | bool,
+        **settings: float | bool,
     ) -> Campaign:
         """Check every setting and load the data, before anything is trained.
 
@@ -100,7 +100,10 @@ class Campaign:
     def store(self, out: Path, activation: str, seed: int) -> Path:
         """Return where the network's activations go."""
         kind = "norm" if self.protocol.standardise else "raw"
-        name = f"{self.data.name}-{kind}-n{self.width}-L{self.blocks}-seed{seed}.h5"
+        # Another rate is another training, and may run beside this one.
+        usual = self.protocol.rate == Protocol.rate
+        rate = "" if usual else f"-rate{self.protocol.rate:g}"
+        name = f"{self.data.name}-{kind}-n{self.width}-L{self.blocks}{rate}-seed{seed}.h5"
         return out / activation / name
 
     def checkpoint(self, out: Path) -> Path:

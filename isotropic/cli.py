@@ -15,6 +15,7 @@ Examples:
   ppp-train --data digits --activation tanh isotropic-tanh --width 18 --repeats 5 --out runs
   ppp-train --data fashion-mnist --epochs 30 --repeats 2 --out runs
   ppp-train --data digits --raw --blocks 3 --epochs 8 --out runs/raw
+  ppp-train --activation leaky-relu isotropic-leaky-relu --rate .02 --out runs
 
 \b
 Then:
@@ -31,6 +32,8 @@ class ManyValues(click.Command):
         flag = None
         for position, word in enumerate(args):
             if word.startswith("-"):
+                if flag and args[position - 1] == flag:
+                    raise click.UsageError(f"{flag} needs at least one value, got {word}", ctx)
                 flag = word if word in MULTIPLE else None
             elif flag and args[position - 1] != flag:
                 spread.append(flag)
@@ -64,6 +67,13 @@ class ManyValues(click.Command):
 @click.option("--width", default=18, show_default=True, help="Neurons per latent layer.")
 @click.option("--blocks", default=0, show_default=True, help="Hidden blocks L.")
 @click.option("--epochs", default=125, show_default=True, help="Passes over the training set.")
+@click.option(
+    "--rate",
+    default=0.08,
+    show_default=True,
+    help="Learning rate. The isotropic leaky-ReLU diverges at the paper's on standardised data "
+    "with pixels that are almost always black: half of it will do.",
+)
 @click.option("--repeats", default=1, show_default=True, help="Networks per activation.")
 @click.option(
     "--seed", default=0, show_default=True, help="Seed of the first repeat; the next ones count up."
@@ -99,7 +109,7 @@ def train(**options: Any) -> None:
         campaign = Campaign.prepare(**options)
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
-    except ConnectionError as error:
+    except OSError as error:  # no network, no permission, no room
         raise click.ClickException(str(error)) from error
     try:
         runs = campaign.run(out, overwrite=overwrite, progress=not quiet)

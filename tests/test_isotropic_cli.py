@@ -49,6 +49,34 @@ def test_a_second_run_does_not_overwrite_unless_asked(tmp_path):
     assert (tmp_path / "tanh" / "digits-raw-n4-L0-seed0.h5").exists()
 
 
+def test_the_rate_is_trained_with_and_kept_apart_from_the_papers(tmp_path):
+    words = (*QUICK, "--activation", "tanh", "--out", tmp_path)
+    assert run(*words).exit_code == 0
+    slow = run(*words, "--rate", ".02")
+    assert slow.exit_code == 0, slow.output
+    paper, other = (
+        hooks.ActivationStore(tmp_path / "tanh" / f"digits-norm-n4-L0{rate}-seed0.h5")
+        for rate in ("", "-rate0.02")
+    )
+    assert [s.provenance["protocol"]["rate"] for s in (paper, other)] == [0.08, 0.02]
+    first, last = (
+        [s.snapshots[key]["loss"] for s in (paper, other)] for key in ("epoch-000", "epoch-002")
+    )
+    assert first[0] == first[1]
+    assert last[0] < last[1]  # slower
+
+
+def test_a_rate_at_which_training_diverges_ends_with_code_one_and_the_epoch(tmp_path):
+    words = (*QUICK, "--activation", "leaky-relu", "tanh", "--out", tmp_path, "--rate", "1e9")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "leaky-relu/digits-norm-n4-L0-rate1e+09-seed0.h5: the loss was not finite in" in (
+        result.output
+    )
+    kept = hooks.ActivationStore(tmp_path / "leaky-relu" / "digits-norm-n4-L0-rate1e+09-seed0.h5")
+    assert "epoch-000" in kept.snapshots
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -59,6 +87,11 @@ def test_a_second_run_does_not_overwrite_unless_asked(tmp_path):
         (("--repeats", "0"), "repeats must be at least 1"),
         (("--epochs", "-1"), "epochs must be at least 0"),
         (("--seed", "-1"), "seed must be at least 0"),
+        (("--activation", "--width", "3"), "--activation needs at least one value, got --width"),
+        (("--rate", "0"), "rate must be above 0 and finite, got 0.0"),
+        (("--rate", "inf"), "rate must be above 0 and finite, got inf"),
+        (("--rate", "fast"), "not a valid float"),
+        (("--seed", str(2**70)), "seed must be below 2^63"),
         (("--width", "x"), "not a valid integer"),
         (("--nonsense",), "No such option"),
     ],
@@ -85,3 +118,4 @@ def test_help_shows_examples_and_loads_nothing_heavy():
     result = run("--help")
     assert result.exit_code == 0
     assert "ppp-train --data digits --activation tanh isotropic-tanh" in result.output
+    assert "--rate FLOAT" in result.output
