@@ -19,7 +19,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from adaptive_tools import accuracy, load, optimiser, train
-from presets import choose, ours, show
+from claims import Claim, dicts
+from network_tests import LEVEL
+from presets import choose, keep, ours, show
 
 import hooks
 import isotropic
@@ -123,9 +125,22 @@ fig.legend(loc="outside right center", fontsize=8)
 show("adaptive-sweeps", preset)
 
 # %%
-# What is seen
-# ------------
-# Nothing in the paper claims this. Store, planes, sweeps and figure cope with widths that change
-# from snapshot to snapshot. After adaptation the data lie along the axes, the more the stronger the
-# neuron: both nulls of random bases say that the axes are special, in a network whose activation
-# has none. They are the singular vectors of the weights.
+# Does adaptation single the axes out?
+# ------------------------------------
+# Nothing in the paper claims this. Adaptation leaves a layer along the singular vectors of its
+# weights, the more the stronger the neuron: random bases should tell it then, and not before.
+before, *after = numbers
+told = [row["p"] <= LEVEL and row["srm p"] <= LEVEL for row in after]
+claim = Claim(
+    "adaptation singles out the neurons' axes, of which the activation has none",
+    f"kappa {before['kappa']:.2f} before (p {before['p']:.2g}, spotlight {before['srm p']:.2g}); "
+    + ", ".join(f"{row['kappa']:.2f} (p {row['p']:.2g}, {row['srm p']:.2g})" for row in after),
+    f"{settings['nulls']} random bases of each snapshot, by kappa and by spotlight; one network",
+    "no, they were before"
+    if min(before["p"], before["srm p"]) <= LEVEL
+    else "yes, in this network"
+    if all(told)
+    else f"in {sum(told)} of {len(told)} snapshots",
+)
+print(claim)
+keep("adaptive-planes", preset, {"numbers": numbers, "claims": dicts([claim])})

@@ -30,7 +30,7 @@ PRESETS = {
     "paper": {"data": "fashion-mnist", "epochs": 20, "repeats": 5, "nulls": 99},
 }
 WIDTH = 18
-preset, settings = choose(PRESETS)  # "paper": Fashion-MNIST, the paper has no such experiment
+preset, settings = choose(PRESETS)
 split = load(settings["data"])
 bits = int(np.ceil(np.log2(split.classes)))
 codes = torch.tensor([[(c >> b) & 1 for b in range(bits)] for c in range(split.classes)])

@@ -52,7 +52,9 @@ for weight, run in zip(weights, runs, strict=True):
         f"weight {weight:.2f} seed {run.seed}: kappa {found.value:.3f} "
         f"(z {found.z:+.1f}, p {found.p:.2f})  loss {run.history[-1]['loss']:.3f}"
     )
-    ax.plot(weight, found.z, "o", color="tab:blue")
+responses = np.array([row["z"] for row in numbers]).reshape(len(WEIGHTS), -1)
+ax.plot(WEIGHTS, responses, "o-", label=[f"seed {seed}" for seed in range(responses.shape[1])])
+ax.legend()
 ax.axhline(0, color="grey", lw=0.8)
 ax.set(
     xlabel="weight of the isotropic form",
@@ -66,8 +68,7 @@ show("mixture_dose", preset)
 # Does the response follow the dose?
 # ----------------------------------
 # Networks of one seed start from the same weights: the order of the doses is exchanged within it.
-responses = np.array([row["z"] for row in numbers]).reshape(len(WEIGHTS), -1).T
-rho, p, least = rank_trend(responses, repeated=False)
+rho, p, least = rank_trend(responses.T, repeated=False)
 claim = Claim(
     "anisotropy of the function makes the structure: the more of it, the more structure",
     "mean z of kappa by weight "

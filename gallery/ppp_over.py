@@ -17,6 +17,7 @@ from network_tests import LEVEL, TIE, rank_trend
 import ppp
 
 DRAWN = ("log_q", "kappa", "a4")
+NAMES = {"log_q": "log Q, hits over expected", "kappa": "kappa", "a4": "A4, mean cos 4φ of hits"}
 COLOURS = ("tab:orange", "tab:blue")
 
 
@@ -56,7 +57,7 @@ class Over:
 
         Lines join what one network shows at several numbers; a triangle is one without hits.
         """
-        fig, axes = plt.subplots(1, len(DRAWN), figsize=(11, 3.8), layout="constrained")
+        fig, axes = plt.subplots(1, len(DRAWN), figsize=(11, 4.1), layout="constrained")
         step = 0.025 * (max(self.rows) - min(self.rows))
         for ax, statistic in zip(axes, DRAWN, strict=True):
             for activation, colour, side in zip(self.activations, COLOURS, (-1, 1), strict=True):
@@ -68,10 +69,10 @@ class Over:
                 if self.repeated:
                     table = _table(members, statistic)
                     ax.plot([at + side * step for at in members], table, color=colour, lw=0.7)
-            ax.set(xlabel=self.by, title=statistic, xticks=list(self.rows))
+            ax.set(xlabel=self.by, title=NAMES[statistic], xticks=list(self.rows))
         for activation, colour in zip(self.activations, COLOURS, strict=True):
             axes[0].plot([], [], "o", color=colour, label=activation)
-        axes[0].legend(fontsize=8)
+        fig.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
         fig.suptitle(title)
 
     def lines(self) -> str:
