@@ -65,8 +65,8 @@ def test_a_trend_is_the_exact_test_by_enumeration(gallery, repeated, seed):
 
 
 def test_layers_of_two_networks_are_two_networks(gallery):
-    """Six layers that rise in step with k were p 1e-9 as independent networks."""
-    layers = {k: [result(kappa=k), result(kappa=k + 0.1)] for k in range(6)}
+    """Five layers that rise in step with k were p 1e-7 as independent networks."""
+    layers = {k: [result(kappa=k), result(kappa=k + 0.1)] for k in range(5)}
     trend = gallery("ppp_over").trend
     claim = trend("kappa", layers, "kappa", "k", repeated=True)
     assert claim.seen == "rising in every one, but too few for a test"
@@ -101,6 +101,18 @@ def test_networks_without_hits_rank_last_in_log_q_and_nowhere_in_a4(gallery):
     assert lone.seen == "yes, falling"
     a4 = trend("kept", widths, "a4", "width", repeated=False)
     assert "32: undefined (5 without hits, left out)" in a4.found
+
+
+def test_layers_that_resemble_their_neighbours_show_no_trend(gallery):
+    """A random walk over the layers of each network: as exchangeable they would rise or fall."""
+    rank_trend = gallery("network_tests").rank_trend
+    walks = np.random.default_rng(2).standard_normal((300, 6, 4)).cumsum(axis=2)
+    rate = {
+        repeated: np.mean([rank_trend(walk, repeated=repeated)[1] <= 0.05 for walk in walks])
+        for repeated in (True, False)
+    }
+    assert rate[True] < 0.07
+    assert rate[False] > 0.09
 
 
 def test_without_any_order_there_is_no_trend(gallery):
