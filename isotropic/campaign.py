@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isotropic.checks import require_whole
 from isotropic.data import Images, fetch, load
 from isotropic.ensemble import train_ensemble
-from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
 from isotropic.runs import Run

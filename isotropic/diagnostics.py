@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isotropic.functional._checks import require_floating, require_positive, require_whole
+from isotropic.checks import require_whole
+from isotropic.functional._checks import require_floating, require_positive
 
 Form = Callable[[Tensor], Tensor]
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from isotropic.checks import require_whole
 from isotropic.data import Images
-from isotropic.functional._checks import require_whole
 from isotropic.models import Autoencoder
 from isotropic.modes import one_thread
 from isotropic.protocol import Protocol

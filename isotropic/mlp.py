@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from isotropic.affine import FORMS as LAYERS
 from isotropic.affine import PSI_KINDS, Affine, shape_in_state
-from isotropic.functional._checks import require_whole
+from isotropic.checks import require_whole
 from isotropic.intrinsic import OMEGA_KINDS, SCALES, RadialActivation
 from isotropic.modules import FORMS
 from isotropic.modules import activation as make_activation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from isotropic.checks import require_whole
 from isotropic.forms import Activation
-from isotropic.functional._checks import require_whole
 from isotropic.modules import activation as make_activation
 
 

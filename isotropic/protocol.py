@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from isotropic.functional._checks import require_whole
+from isotropic.checks import require_whole
 
 #: Epochs after which the paper takes a snapshot.
 SCHEDULE = (0, 1, 2, 4, 6, 8, 13, 18, 24, 30, 40, 50, 60, 75, 90, 105, 125)

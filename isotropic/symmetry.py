@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isotropic.functional._checks import require_whole
+from isotropic.checks import require_whole
 from isotropic.functional.frames import check_frame
 
 #: From small to large; each contains those before it, but for SO(n), which lacks reflections.

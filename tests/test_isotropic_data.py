@@ -168,3 +168,92 @@ def test_wrong_names_splits_and_shapes_are_refused(tmp_path):
 def test_images_are_arrays_of_numbers(pixels, labels, message):
     with pytest.raises(TypeError, match=message):
         Images("x", pixels, labels, (2,))
+
+
+# Files and arrays as people have them
+
+
+def written(folder, images, labels, stem="train", names="-"):
+    """Idx files, each a header and its bytes; labels may be of any type."""
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = {"u1": 0x08, "f4": 0x0D}
+    for kind, array in (("images{}idx3", images), ("labels{}idx1", labels)):
+        code = codes[array.dtype.str[1:]]
+        head = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+        name = f"{stem}-{kind.format(names)}-ubyte"
+        (folder / name).write_bytes(head + array.astype(array.dtype.newbyteorder(">")).tobytes())
+    return folder
+
+
+PICTURES = np.arange(2 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(2, 28, 28)
+
+
+def test_files_keep_the_name_that_the_gzipped_originals_remember(tmp_path):
+    folder = written(tmp_path, PICTURES, np.array([3, 7], np.uint8), names=".")
+    found = load("mnist", "train", folder)
+    assert np.array_equal(found.pixels.reshape(2, 28, 28), PICTURES)
+    assert found.labels.tolist() == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (PICTURES, np.zeros(3, np.uint8), r"labels-idx1-ubyte must hold 2 whole .*uint8 \(3,\)"),
+        (PICTURES, PICTURES, r"labels-idx1-ubyte must hold 2 whole .*\(2, 28, 28\)"),
+        (PICTURES, np.zeros(2, np.float32), "labels-idx1-ubyte must hold 2 whole .*float32"),
+        (PICTURES[:0], np.zeros(0, np.uint8), r"images-idx3-ubyte must hold .*\(0, 28, 28\)"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_named(tmp_path, images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        load("mnist", "train", written(tmp_path, images, labels))
+
+
+def test_letters_are_counted_from_one(tmp_path):
+    labels = np.array([0, 1], np.uint8)
+    folder = written(tmp_path, PICTURES, labels, stem="emnist-letters-train")
+    with pytest.raises(ValueError, match=r"labels from 1 on, but .* has 0: get the file again"):
+        load("emnist-a-j", "train", folder)
+
+
+def test_a_failed_download_does_not_hide_the_files_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRIVILEGED_PLANES_DATA", str(tmp_path))
+    (tmp_path / "fashion-mnist").mkdir()
+    folder = written(tmp_path / "package", PICTURES, np.array([1, 2], np.uint8), stem="t10k")
+    monkeypatch.setattr("isotropic.data.handwriting.FASHION_FOLDER", folder)
+    assert load("fashion-mnist", "test").labels.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8, bool])
+def test_images_are_float64_whatever_the_files_hold(dtype):
+    rng = np.random.default_rng(0)
+    rows = 20 * rng.random((3000, 2))
+    pixels = rows > 5 if dtype is bool else rows.astype(dtype)
+    made = Images("made", pixels, np.zeros(3000, int), (2,), scale=20.0)
+    assert made.images.dtype == np.float64
+    standard = Standardiser.fit(pixels)
+    np.testing.assert_allclose(standard.mean, pixels.astype(float).mean(0), rtol=1e-13)
+    np.testing.assert_allclose(standard.deviation, pixels.astype(float).std(0), rtol=1e-13)
+
+
+def test_float32_images_far_from_zero_keep_their_deviation():
+    rows = (1000 + 1e-3 * np.random.default_rng(0).random((20_000, 1))).astype(np.float32)
+    wanted = rows.astype(np.float64).std(axis=0)
+    np.testing.assert_allclose(Standardiser.fit(rows).deviation, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: load("MNIST"), "did you mean 'mnist'"),
+        (lambda: load(None), "got None"),
+        (lambda: DATASETS["gaussian"](count=0), "count must be at least 1, got 0"),
+        (lambda: DATASETS["uniform"](features=2.5), "features must be a whole number"),
+        (lambda: DATASETS["gaussian"](seed=-1), "seed must be at least 0"),
+        (lambda: DATASETS["patches"](count=1), "count must be at least 2"),
+        (lambda: DATASETS["caltech-256"](side=0.5), "side must be a whole number"),
+    ],
+)
+def test_names_and_sizes_that_are_none_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -173,6 +173,13 @@ def test_a_picture_that_is_none_is_named(caltech):
         load("caltech-256", "train", caltech), load("caltech-256", "test", caltech)
 
 
+def test_classes_without_pictures_are_named(tmp_path):
+    folder = tmp_path / "001.ak47"
+    (folder / "album.jpg").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"train split must hold a picture, but .* has none"):
+        caltech256("train", tmp_path)
+
+
 def test_an_empty_folder_has_no_caltech(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"needs class folders such as 001[.]ak47"):
         load("caltech-256", "train", tmp_path)

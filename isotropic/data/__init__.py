@@ -76,7 +76,7 @@ def load(name: str, split: str = "train", path: str | Path | None = None) -> Ima
     64
     """
     if name not in DATASETS:
-        near = get_close_matches(name, DATASETS, n=2)
+        near = get_close_matches(str(name).lower(), DATASETS, n=2)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "choose one of them"
         raise ValueError(f"data set must be one of {', '.join(DATASETS)}, got {name!r}: {hint}")
     return DATASETS[name](split, path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from isotropic.checks import require_whole
 from isotropic.data.images import Images, is_test
 
 #: Every fifth of the bundled digits is held out: they come without a split of their own.
@@ -84,9 +85,8 @@ def patches(
 
     _no_path("patches", path)
     count = PATCHES["test" if is_test(split) else "train"] if count is None else count
-    if count < 2:
-        raise ValueError(f"count must be at least 2, one patch from each photograph, got {count}")
-    rng = np.random.default_rng([seed, is_test(split)])
+    count = require_whole("count", count, 2)  # one from each photograph
+    rng = _generator(split, seed)
     labels = np.arange(count) % 2
     photographs = load_sample_images().images
     cut = np.stack([_patch(photographs[label], is_test(split), rng) for label in labels])
@@ -144,8 +144,8 @@ def gaussian(
     Images(gaussian, train: 3 images of (5,))
     """
     _no_path("gaussian", path)
-    rng = np.random.default_rng([seed, is_test(split)])
-    return _control("gaussian", split, rng.standard_normal((count, features)), seed)
+    draws = _generator(split, seed).standard_normal(_size(count, features))
+    return _control("gaussian", split, draws, seed)
 
 
 def uniform(
@@ -177,8 +177,15 @@ def uniform(
     Images(uniform, train: 3 images of (5,))
     """
     _no_path("uniform", path)
-    rng = np.random.default_rng([seed, is_test(split)])
-    return _control("uniform", split, rng.random((count, features)), seed)
+    return _control("uniform", split, _generator(split, seed).random(_size(count, features)), seed)
+
+
+def _generator(split: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([require_whole("seed", seed, 0), is_test(split)])
+
+
+def _size(count: int, features: int) -> tuple[int, int]:
+    return require_whole("count", count, 1), require_whole("features", features, 1)
 
 
 def _control(name: str, split: str, rows: np.ndarray, seed: int) -> Images:

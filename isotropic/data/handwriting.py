@@ -60,10 +60,11 @@ def fashion_mnist(split: str = "train", path: str | Path | None = None) -> Image
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
     """
-    fetched = cache_folder("fashion-mnist")
-    default = fetched if fetched.is_dir() else FASHION_FOLDER
-    folder = default if path is None else Path(path)
     stem = _mnist_stem(split)
+    fetched = cache_folder("fashion-mnist")
+    # A download that failed leaves a folder without files behind.
+    default = fetched if find_idx(fetched, f"{stem}-images-idx3-ubyte") else FASHION_FOLDER
+    folder = default if path is None else Path(path)
     way_out = "install Debian's package dataset-fashion-mnist"
     return _idx_pair("fashion-mnist", "Fashion-MNIST", folder, stem, split, way_out)
 
@@ -102,6 +103,11 @@ def emnist(
     folder = given / "gzip" if (given / "gzip").is_dir() else given  # as its archive unpacks
     stem = f"emnist-{division}-{'test' if is_test(split) else 'train'}"
     found = _idx_pair("emnist", "EMNIST", folder, stem, split)
+    if division == "letters" and int(found.labels.min()) < 1:
+        raise ValueError(
+            f"letters must have labels from 1 on, but {stem}-labels-idx1-ubyte in {folder} has "
+            f"{int(found.labels.min())}: get the file again"
+        )
     upright = found.pixels.reshape(-1, *found.shape).transpose(0, 2, 1)
     return Images(
         name=f"emnist-{division}",
@@ -150,9 +156,14 @@ def _idx_pair(
     missing = [f"{file}[.gz]" for file, at in zip(names, found, strict=True) if at is None]
     require_files(title, folder, missing, way_out, name)
     pixels, labels = (read_idx(at) for at in found if at is not None)
-    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+    if pixels.ndim != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise ValueError(
             f"{found[0]} must hold (N, height, width) bytes, got {pixels.dtype} {pixels.shape}"
+        )
+    if labels.shape != pixels.shape[:1] or labels.dtype.kind not in "ui":
+        raise ValueError(
+            f"{found[1]} must hold {len(pixels)} whole numbers, one an image, got {labels.dtype} "
+            f"{labels.shape}"
         )
     return Images(
         name=name,

@@ -85,7 +85,8 @@ class Images:
     @property
     def images(self) -> np.ndarray:
         """The images as (N, d) float64, in [0, 1] for pictures; made anew at every access."""
-        return self.pixels / self.scale
+        images: np.ndarray = np.true_divide(self.pixels, self.scale, dtype=np.float64)
+        return images
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,13 @@ class Standardiser:
     @classmethod
     def fit(cls, images: np.ndarray) -> Standardiser:
         """Take the statistics of ``images (N, d)``."""
-        deviation = images.std(axis=0)
+        # Sums in the images' own precision would lose the deviation of float32 beside its mean.
+        deviation = images.std(axis=0, dtype=np.float64)
         # Rounding leaves about 1e-17 where all values are equal; dividing by it would explode.
         flat = images.max(axis=0) == images.min(axis=0)
-        return cls(images.mean(axis=0), np.where(flat | (deviation == 0), 1.0, deviation))
+        return cls(
+            images.mean(axis=0, dtype=np.float64), np.where(flat | (deviation == 0), 1.0, deviation)
+        )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return ``images (N, d)`` less the mean, over the deviation."""

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from isotropic.checks import require_whole
 from isotropic.data.folders import cache_folder, require_files
 from isotropic.data.images import Images, is_test
 
 #: Bytes of one CIFAR picture: red, green and blue planes of 32 x 32.
 CIFAR_PICTURE = 3 * 32 * 32
+#: How the names of Caltech-256's pictures end, capital or not.
+JPEG = (".jpg", ".jpeg")
 #: Share of each class of Caltech-256 that trains, and the seed of the division.
 CALTECH_TRAIN, CALTECH_SEED = 0.8, 0
 
@@ -137,10 +140,9 @@ def caltech256(split: str = "train", path: str | Path | None = None, side: int =
     FileNotFoundError
         There are no class folders; the message says where they were looked for.
     ValueError
-        A picture cannot be read.
+        A picture cannot be read, or the split has none.
     """
-    if side < 1:
-        raise ValueError(f"side must be at least 1, got {side}")
+    side = require_whole("side", side, 1)
     given = cache_folder("caltech-256") if path is None else Path(path)
     inner = given / "256_ObjectCategories"
     folder = inner if inner.is_dir() else given
@@ -151,6 +153,8 @@ def caltech256(split: str = "train", path: str | Path | None = None, side: int =
     chosen = [
         (file, label) for label, p in enumerate(classes) for file in _share(p, is_test(split))
     ]
+    if not chosen:
+        raise ValueError(f"the {split} split must hold a picture, but {folder} has none for it")
     pixels = np.stack([_picture(file, side) for file, _ in chosen])
     return Images(
         name="caltech-256",
@@ -164,7 +168,7 @@ def caltech256(split: str = "train", path: str | Path | None = None, side: int =
 
 def _share(folder: Path, test: bool) -> list[Path]:
     """Return the pictures of one class that belong to a split."""
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg"))
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in JPEG and p.is_file())
     order = np.random.default_rng([CALTECH_SEED, len(files)]).permutation(len(files))
     border = round(CALTECH_TRAIN * len(files))
     return [files[i] for i in sorted(order[border:] if test else order[:border])]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any
-
 import torch
 
 
@@ -17,19 +14,6 @@ def require_floating(x: torch.Tensor, name: str = "x") -> None:
     raise TypeError(
         f"{name} must be a tensor of real floating-point numbers, got {kind}: use {way_out}"
     )
-
-
-def require_whole(name: str, value: Any, least: int) -> int:
-    """Return a whole number of at least ``least``; refuse fractions, words and truth values."""
-    try:
-        whole = operator.index(value)
-    except TypeError:
-        whole = None
-    if whole is None or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if whole < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return whole
 
 
 def require_positive(name: str, value: float | torch.Tensor, *, zero: bool = True) -> None:

@@ -1,0 +1,47 @@
+"""What sizes, counts and seeds must be; without torch, which data sets do not need."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+
+def require_whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number; refuse fractions, words, truth values and what is too small.
+
+    Parameters
+    ----------
+    name : str
+        What the number is called.
+    value : int
+        What was given.
+    least : int
+        The smallest value allowed.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        No whole number, or below ``least``.
+
+    Examples
+    --------
+    >>> require_whole("width", 18, 1)
+    18
+    >>> require_whole("width", 2.5, 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: width must be a whole number, got 2.5
+    """
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if whole < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return whole
