@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
-from isotropic import functional
 from isotropic.functional._checks import require_positive
+from isotropic.functional.profiles import Profile, along_profile, require_profile
 from isotropic.modules import activation
 
 
@@ -18,7 +16,8 @@ class Radial(nn.Module):
     Parameters
     ----------
     profile : callable
-        An odd function of one variable, number by number.
+        An odd function of one variable, number by number. If it is a module, its parameters are
+        the form's.
     omega : float, default 0
         Squared intrinsic length, at least 0.
     dim : int, default -1
@@ -37,16 +36,20 @@ class Radial(nn.Module):
 
     group = "O(n)"
 
-    def __init__(
-        self, profile: Callable[[torch.Tensor], torch.Tensor], omega: float = 0.0, dim: int = -1
-    ) -> None:
+    def __init__(self, profile: Profile, omega: float = 0.0, dim: int = -1) -> None:
         super().__init__()
         require_positive("omega", omega)
-        self.form = functional.radial(profile, omega, dim)
+        require_profile(profile)
+        self.profile, self.omega, self.dim = profile, omega, dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the form to ``x``."""
-        return self.form(x)
+        return along_profile(self.profile, x, self.omega, self.dim)
+
+    def extra_repr(self) -> str:
+        """Return what the module shows of itself."""
+        name = getattr(self.profile, "__name__", type(self.profile).__name__)
+        return f"{name}, omega={self.omega!r}, dim={self.dim}"
 
 
 class Mixture(nn.Module):

@@ -1,6 +1,8 @@
 """All functional forms: against loops from the equations, their groups, zero, frames, compiling."""
 
+import copy
 import math
+import pickle
 
 import mpmath
 import numpy as np
@@ -302,6 +304,33 @@ def test_profiles_that_bend_far_out_are_taken(profile):
 def test_degenerate_profiles_are_refused(profile, message):
     with pytest.raises(ValueError, match=message):
         radial(profile)
+
+
+class Odd(torch.nn.Module):
+    """A profile that learns its slope at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(2.0, dtype=DOUBLE))
+
+    def forward(self, t):
+        return torch.atan(self.slope * t)
+
+
+def test_a_radial_form_is_copied_saved_shown_and_trained_with_its_profile():
+    x = draw((3, 4), 11)
+    plain = isotropic.Radial(torch.atan, omega=0.5)
+    assert repr(plain) == "Radial(atan, omega=0.5, dim=-1)"
+    assert torch.equal(pickle.loads(pickle.dumps(plain))(x), plain(x))
+    learned = isotropic.Radial(Odd())
+    twin = copy.deepcopy(learned)
+    learned(x).sum().backward()
+    assert learned.profile.slope.grad != 0
+    assert [name for name, _ in twin.named_parameters()] == ["profile.slope"]
+    with torch.no_grad():
+        learned.profile.slope.fill_(1.0)
+    assert torch.equal(learned(x), isotropic.Radial(torch.atan)(x))
+    assert not torch.equal(twin(x), learned(x))
 
 
 def test_in_the_plane_a_twist_has_rotations_but_no_reflections():

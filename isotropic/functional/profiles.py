@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,13 +11,13 @@ from torch import Tensor
 from isotropic.functional.lengths import Omega, squashed
 from isotropic.functional.scales import length, unshrunk
 
+Profile = Callable[[Tensor], Tensor]
+
 #: Lengths at which a profile is probed before it is accepted; some bend only far out.
 PROBES = (1e-3, 0.1, 0.5, 1.0, 2.0, 5.0, 50.0, 1e3, 1e6)
 
 
-def radial(
-    profile: Callable[[Tensor], Tensor], omega: Omega = 0.0, dim: int = -1
-) -> Callable[[Tensor], Tensor]:
+def radial(profile: Profile, omega: Omega = 0.0, dim: int = -1) -> Callable[[Tensor], Tensor]:
     """Make an isotropic form from an odd function of one variable.
 
     ``f(x) = sigma(m)/m x`` with ``m = sqrt(||x||^2 + omega)``, and ``sigma'(0) x`` where ``m = 0``.
@@ -56,12 +57,23 @@ def radial(
     ...
     ValueError: profile must bend, but on lengths ... a radial ReLU needs an offset: isotropic_relu
     """
-    _require_bent(profile)
-    _require_odd(profile)
-    return lambda x: squashed(lambda q, c: _scale(profile, q, c), x, omega, dim)
+    require_profile(profile)
+    return partial(along_profile, profile, omega=omega, dim=dim)
 
 
-def _scale(profile: Callable[[Tensor], Tensor], q: Tensor, shrink: Tensor) -> Tensor:
+def require_profile(profile: Profile) -> None:
+    """Refuse a profile that does not bend on lengths, or is not odd."""
+    with torch.no_grad():
+        _require_bent(profile)
+        _require_odd(profile)
+
+
+def along_profile(profile: Profile, x: Tensor, omega: Omega = 0.0, dim: int = -1) -> Tensor:
+    """Return ``sigma(m)/m x`` for a profile that was checked before."""
+    return squashed(partial(_scale, profile), x, omega, dim)
+
+
+def _scale(profile: Profile, q: Tensor, shrink: Tensor) -> Tensor:
     zero, m = length(q)
     # The slope at zero from two steps: for an odd profile the error is of their fourth power.
     h = torch.full((), 1e-4 if q.dtype == torch.float64 else 1e-2, dtype=q.dtype, device=q.device)
@@ -69,7 +81,7 @@ def _scale(profile: Callable[[Tensor], Tensor], q: Tensor, shrink: Tensor) -> Te
     return torch.where(zero, slope, profile(unshrunk(m, shrink)) / m)
 
 
-def _require_bent(profile: Callable[[Tensor], Tensor]) -> None:
+def _require_bent(profile: Profile) -> None:
     at = torch.tensor(PROBES, dtype=torch.float64)
     ratio = profile(at) / at
     if torch.allclose(ratio, ratio[0].expand_as(ratio), rtol=1e-9, atol=1e-12):
@@ -80,7 +92,7 @@ def _require_bent(profile: Callable[[Tensor], Tensor]) -> None:
         )
 
 
-def _require_odd(profile: Callable[[Tensor], Tensor]) -> None:
+def _require_odd(profile: Profile) -> None:
     at = torch.tensor((0.0, *PROBES), dtype=torch.float64)
     left, right = profile(-at), profile(at)
     gap = torch.where(right.isinf() & (left == -right), 0.0, left + right)
