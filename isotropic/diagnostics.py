@@ -1,4 +1,4 @@
-"""What an activation function does to directions: deflection, limits, Jacobians, updates."""
+"""What an activation function does to directions: deflection, limits, updates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from isotropic.checks import require_whole
-from isotropic.functional._checks import require_floating, require_positive
+from isotropic.functional._checks import require_floating
 
 Form = Callable[[Tensor], Tensor]
 
@@ -162,87 +162,6 @@ def limit_points(f: Form, directions: Tensor, tolerance: float = 1e-6) -> Tensor
     return reached
 
 
-def jacobian_spectrum(f: Form, x: Tensor) -> Tensor:
-    """Return the singular values of a form's Jacobian at each vector.
-
-    Parameters
-    ----------
-    f : callable
-        Takes ``(B, n)`` tensors to tensors of the same shape.
-    x : (B, n) tensor
-        Where to differentiate.
-
-    Returns
-    -------
-    (B, n) tensor
-        Largest first.
-
-    Raises
-    ------
-    ValueError
-        Vectors of another shape.
-
-    Notes
-    -----
-    Adaptive topologies, Eqns 19 and 20.
-
-    Examples
-    --------
-    >>> jacobian_spectrum(torch.tanh, torch.zeros(1, 3))
-    tensor([[1., 1., 1.]])
-    """
-    return torch.linalg.svdvals(_jacobians(f, x))
-
-
-def radial_spectrum(sigma: Form, x: Tensor, omega: float = 0.0) -> Tensor:
-    """Return the singular values that the closed form gives for an isotropic Jacobian.
-
-    With ``t = sigma(m)/m`` and ``m = sqrt(r^2 + omega)``: the radial one, ``t + (t'/m) r^2``, which
-    is ``sigma'(r)`` for omega 0, once; the tangential one, ``t``, n - 1 times.
-
-    Parameters
-    ----------
-    sigma : callable
-        The radial profile, number by number.
-    x : (B, n) tensor
-        Vectors; where ``m = 0`` both kinds are ``sigma'(0)``.
-    omega : float, default 0
-        Squared intrinsic length, at least 0.
-
-    Returns
-    -------
-    (B, n) tensor
-        Absolute values, largest first.
-
-    Raises
-    ------
-    ValueError
-        A negative omega, or vectors of another shape.
-
-    Notes
-    -----
-    Adaptive topologies, Eqn 19.
-
-    Examples
-    --------
-    >>> radial_spectrum(torch.tanh, torch.tensor([[0.6, 0.8]]))
-    tensor([[0.7616, 0.4200]])
-    """
-    _require_vectors(x)
-    require_positive("omega", omega)
-    q = x.detach().square().sum(-1)
-    with torch.enable_grad():
-        m = (q + omega).sqrt().requires_grad_()
-        (slope,) = torch.autograd.grad(sigma(m).sum(), m)
-    with torch.no_grad():
-        zero = m == 0
-        safe = torch.where(zero, 1.0, m)
-        tangential = torch.where(zero, slope, sigma(m) / safe)
-        radial = tangential + (slope - tangential) / safe**2 * q
-        parts = [radial.unsqueeze(-1), tangential.unsqueeze(-1).expand(-1, x.shape[-1] - 1)]
-        return torch.cat(parts, -1).abs().sort(-1, descending=True).values
-
-
 @dataclass(frozen=True)
 class UpdateDeflection:
     """Angles between what a layer's output should do and what its pre-activation is told to do.
@@ -254,6 +173,13 @@ class UpdateDeflection:
         radians; NaN where either is zero.
     orthant : (B,) int64 tensor
         Which orthant z lies in: bit i is set where component i is positive.
+
+    Examples
+    --------
+    >>> found = UpdateDeflection(torch.tensor([0.1, 0.3]), torch.tensor([2, 2]))
+    >>> count, mean, deviation = found.by_orthant()[2]
+    >>> count, round(mean, 3)
+    (2, 0.2)
     """
 
     angle: Tensor
@@ -324,12 +250,6 @@ def _unit(directions: Tensor) -> Tensor:
     return directions / lengths
 
 
-def _require_vectors(x: Tensor) -> None:
-    require_floating(x)
-    if x.ndim != 2:
-        raise ValueError(f"x must be (B, n), got {tuple(x.shape)}")
-
-
 def _angle(left: Tensor, right: Tensor) -> Tensor:
     """Return the angle between vectors along the last dimension; NaN where one is zero."""
     left, right = _to_scale(left), _to_scale(right)
@@ -347,16 +267,3 @@ def _to_scale(x: Tensor) -> Tensor:
     """Make each vector's largest component 1: squares overflow and vanish, angles do not."""
     peak = x.abs().amax(-1, keepdim=True)
     return x / torch.where(peak == 0, 1.0, peak)
-
-
-def _jacobians(f: Form, x: Tensor) -> Tensor:
-    """Return the Jacobian at each vector, one output component at a time."""
-    _require_vectors(x)
-    with torch.enable_grad():
-        leaf = x.detach().requires_grad_()
-        y = f(leaf)
-        rows = [
-            torch.autograd.grad(y[:, i].sum(), leaf, retain_graph=True)[0]
-            for i in range(y.shape[1])
-        ]
-    return torch.stack(rows, dim=1)

@@ -112,17 +112,7 @@ def train_ensemble(
         saved = Checkpoint.load(path, saved.fingerprint)
     with one_thread(), ExitStack() as exits:
         networks, generators = _draw(data, activations, repeats, width, blocks, protocol)
-        runs = [
-            Run(
-                row[a],
-                path=stores(name_of(form), seed) if stores else None,
-                activation=name_of(form),
-                seed=seed,
-            )
-            for a, form in enumerate(activations)
-            for seed, row in enumerate(networks, start=protocol.seed)
-        ]
-        _require_paths(runs)
+        runs = _runs(networks, activations, protocol, stores)
         # Killed before its first checkpoint, a training leaves parts of stores, nothing more.
         fresh = path is not None and not any(run.path and run.path.exists() for run in runs)
         replace = overwrite or resuming or fresh
@@ -261,17 +251,25 @@ def _draw(
     return networks, generators
 
 
-def _require_paths(runs: Sequence[Run]) -> None:
-    met: dict[Path, Run] = {}
-    for run in runs:
-        if run.path is not None and run.path in met:
-            raise ValueError(
-                f"stores must give every network a path of its own, got {run.path} for two of "
-                f"{run.activation!r}: give modules of one class classes of their own, or train "
-                "them apart"
-            )
-        if run.path is not None:
-            met[run.path] = run
+def _runs(
+    networks: Sequence[Sequence[Autoencoder]],
+    activations: Sequence[str | nn.Module],
+    protocol: Protocol,
+    stores: Callable[[str, int], Path] | None,
+) -> list[Run]:
+    """Return a run for every network, activation by activation, each with a store of its own."""
+    runs: list[Run] = []
+    for a, form in enumerate(activations):
+        for seed, row in enumerate(networks, start=protocol.seed):
+            path = stores(name_of(form), seed) if stores else None
+            if path is not None and any(run.path == path for run in runs):
+                raise ValueError(
+                    f"stores must give every network a path of its own, got {path} for two of "
+                    f"{name_of(form)!r}: give modules of one class classes of their own, or train "
+                    "them apart"
+                )
+            runs.append(Run(row[a], path=path, activation=name_of(form), seed=seed))
+    return runs
 
 
 def _spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -46,6 +47,22 @@ class Activation(nn.Module):
         A setting is a tensor, which the module would not train.
     ValueError
         A setting out of its range, or a frame whose rows are not unit vectors.
+
+    Examples
+    --------
+    >>> class Arctangent(Activation):
+    ...     '''Elementwise arc tangent.'''
+    ...
+    ...     name, group = "atan", "B_n"
+    ...     formula, source = "f(x)_i = atan(x_i)", "an example"
+    ...     function = staticmethod(torch.atan)
+    >>> Arctangent()(torch.zeros(2))
+    tensor([0., 0.])
+    >>> print(Arctangent.__doc__)
+    Elementwise arc tangent.
+    <BLANKLINE>
+    ``f(x)_i = atan(x_i)``. Equivariant under B_n. Source: an example.
+    <BLANKLINE>
     """
 
     name: ClassVar[str]
@@ -55,6 +72,14 @@ class Activation(nn.Module):
     function: ClassVar[Callable[..., torch.Tensor]]
 
     frame: torch.Tensor | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Tell formula, group and source in the docstring of every form, from where they stand."""
+        super().__init_subclass__(**options)
+        if cls.__doc__ and all(hasattr(cls, key) for key in ("formula", "group", "source")):
+            first, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
+            told = f"``{cls.formula}``. Equivariant under {cls.group}. Source: {cls.source}."
+            cls.__doc__ = f"{first}\n\n{told}\n\n{rest}".rstrip() + "\n"
 
     def __init__(self, *, frame: torch.Tensor | None = None, **settings: Any) -> None:
         super().__init__()

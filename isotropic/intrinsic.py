@@ -51,6 +51,11 @@ class RadialActivation(nn.Module):
     scale_sum, scale_count : Tensor ()
         Sum and number of the scalar factors seen in training since they were last reset.
 
+    Raises
+    ------
+    ValueError
+        An unknown name or kind, or an initial omega that is not positive.
+
     Notes
     -----
     Adaptive-topology paper, Eqns 5 and 16. ``omega`` is a *squared* length: pruning a neuron with

@@ -54,6 +54,11 @@ class MLP(nn.Module):
     activations, norms : ModuleList
         One per hidden layer; hook ``activations.0`` to see the first latent layer.
 
+    Raises
+    ------
+    ValueError
+        Widths that are none, an unknown name, or kinds that do not go together.
+
     Notes
     -----
     Weights start orthogonal, biases and psi at zero (adaptive-topology paper, App. I). Any state

@@ -115,6 +115,11 @@ class MeanNorm(_Running):
     eps : float, default 1e-5
         Added to the mean length.
 
+    Raises
+    ------
+    ValueError
+        Momentum or eps out of range; when called, an empty batch in training.
+
     Notes
     -----
     Adaptive topologies, Eqn 35. With a trainable intrinsic length, clip that: the two drift apart.
@@ -152,6 +157,11 @@ class FrobNorm(_Running):
         Of the running mean of squares, in (0, 1].
     eps : float, default 1e-5
         Added to the mean square.
+
+    Raises
+    ------
+    ValueError
+        Momentum or eps out of range; when called, an empty batch in training.
 
     Notes
     -----
@@ -255,6 +265,11 @@ class Whitening(_Running):
         Added to the eigenvalues: C is singular where the batch is smaller than n + 1. With 0,
         directions without variance are removed.
 
+    Raises
+    ------
+    ValueError
+        Momentum or eps out of range; when called, another width, or an empty batch in training.
+
     Notes
     -----
     Adaptive topologies, Sec. on BatchNorm: of this, BatchNorm is the diagonal approximation.
@@ -309,6 +324,11 @@ class DiagonalBatchNorm(_Running):
         Of the running statistics, in (0, 1].
     eps : float, default 1e-5
         Added to the variances, which divide by B.
+
+    Raises
+    ------
+    ValueError
+        Momentum or eps out of range; when called, another width, or an empty batch in training.
 
     Notes
     -----

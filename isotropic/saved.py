@@ -140,6 +140,19 @@ def load_network(
     ValueError
         Not such a file, a module is needed, or no snapshot at that epoch; the message lists those
         there are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from isotropic.data import digits
+    >>> from isotropic.protocol import Protocol
+    >>> from isotropic.train import train_autoencoder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Path(folder, "digits.h5")
+    ...     run = train_autoencoder(digits(), width=4, protocol=Protocol(epochs=1), store=store)
+    ...     untrained = load_network(run.weights, epoch=0)
+    >>> untrained.width
+    4
     """
     content = _load(Path(path), WEIGHTS_FORMAT)
     snapshots = content["snapshots"]

@@ -75,6 +75,11 @@ class SymmetryReport:
         square of ``||f(x)||`` over the samples below the line.
     tolerance : float
         Errors up to it count as rounding.
+
+    Examples
+    --------
+    >>> print(symmetry_report(torch.relu).group)
+    S_n
     """
 
     errors: dict[str, float]
