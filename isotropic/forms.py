@@ -23,7 +23,7 @@ class Activation(nn.Module):
     Parameters
     ----------
     frame : (m, n) tensor, optional
-        Unit rows along which the form works; without one, the coordinate axes.
+        Unit rows along which the form works, copied; without one, the coordinate axes.
     **settings
         Keyword arguments of the function.
 
@@ -93,7 +93,7 @@ class Activation(nn.Module):
         self.settings = settings
         if frame is not None:
             frame_gain(check_frame(frame), settings.get("gain", 1.0))
-        self.register_buffer("frame", frame)
+        self.register_buffer("frame", None if frame is None else frame.detach().clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the form to ``x``."""

@@ -71,3 +71,22 @@ def test_half_precision_steps_by_the_rate_whatever_the_gradient(gradient):
 def test_settings_that_are_none_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         isotropic.EquivariantAdam([torch.nn.Parameter(torch.ones(1))], **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("frame", [True, False])
+def test_elementwise_forms_are_rounded_once(dtype, frame):
+    generator = torch.Generator().manual_seed(0)
+    x = (3 * torch.randn(50, 6, generator=generator)).to(dtype)
+    vectors = torch.nn.functional.normalize(torch.randn(40, 6, generator=generator), dim=1)
+    forms = (isotropic.Tanh(vectors), isotropic.ReLU(vectors))
+    for form in forms if frame else (isotropic.HyperoctahedralLeakyReLU(),):
+        wanted = form(x.float()).to(dtype)
+        assert torch.allclose(form(x), wanted, rtol=torch.finfo(dtype).eps / 2, atol=0)
+
+
+def test_a_form_keeps_its_own_copy_of_the_frame():
+    frame = torch.eye(3)
+    form = isotropic.Tanh(frame)
+    frame.mul_(2)
+    assert torch.equal(form.frame, torch.eye(3))

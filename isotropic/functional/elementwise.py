@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from isotropic.functional._checks import require_floating, require_positive
+from isotropic.functional._norms import working
 from isotropic.functional.frames import check_frame, coordinates, frame_gain
 
 Gain = float | str
@@ -28,9 +29,9 @@ def along_frame(
         if gain not in (1.0, "tight"):
             raise ValueError(f"gain needs a frame, got gain {gain!r} and no frame")
         return psi(x)
-    vectors = x.movedim(dim, -1)
+    vectors = working(x).movedim(dim, -1)
     weights = psi(coordinates(vectors, frame)) * frame_gain(frame, gain)
-    return (weights @ frame.to(x)).movedim(-1, dim)
+    return (weights @ frame.to(weights)).movedim(-1, dim).to(x.dtype)
 
 
 def tanh(x: Tensor, frame: Tensor | None = None, gain: Gain = 1.0, dim: int = -1) -> Tensor:

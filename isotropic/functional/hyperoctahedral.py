@@ -37,8 +37,9 @@ def hyperoctahedral_leaky_relu(x: Tensor, slope: float = 0.01, radius: float = 1
     tensor([-2.0100,  0.0050,  2.0100])
     """
     _check(x, slope, radius)
-    inside = x.clamp(-radius, radius)
-    return slope * inside + (x - inside)
+    wide = working(x)
+    inside = wide.clamp(-radius, radius)
+    return (slope * inside + (wide - inside)).to(x.dtype)
 
 
 def max_norm_leaky_relu(
