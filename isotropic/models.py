@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -94,11 +96,12 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reconstruct ``x (B, ...)`` in its shape, in the precision of the weights."""
+        if x.ndim < 2 or math.prod(x.shape[1:]) != self.features:
+            raise ValueError(
+                f"inputs must be (B, ...) of {self.features} numbers each, got {tuple(x.shape)}"
+            )
         # rows of any precision are taken: weights are float64 by default, data mostly are not
-        flat = x.flatten(1).to(self.encoder.weight.dtype)
-        if flat.shape[1] != self.features:
-            raise ValueError(f"inputs must have {self.features} numbers each, got {flat.shape[1]}")
-        latent = self.encoder(flat)
+        latent = self.encoder(x.flatten(1).to(self.encoder.weight.dtype))
         for block in self.hidden:
             latent = block(latent)
         return self.decoder(latent).reshape(x.shape)

@@ -87,8 +87,10 @@ def test_sizes_must_be_whole_numbers(settings, message):
 
 
 def test_inputs_of_another_size_are_refused():
-    with pytest.raises(ValueError, match="inputs must have 64 numbers each, got 5"):
-        isotropic.Autoencoder(64)(torch.zeros(2, 5, dtype=torch.float64))
+    for shape, told in (((2, 5), r"\(2, 5\)"), ((64,), r"\(64,\)"), ((0, 5), r"\(0, 5\)")):
+        with pytest.raises(ValueError, match=r"must be \(B, ...\) of 64 numbers each, got " + told):
+            isotropic.Autoencoder(64)(torch.zeros(shape, dtype=torch.float64))
+    assert isotropic.Autoencoder(64)(torch.zeros(0, 8, 8)).shape == (0, 8, 8)
 
 
 @pytest.mark.parametrize("given", [torch.float16, torch.float32, torch.float64])
