@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from isotropic.functional._checks import require_floating
+from isotropic.functional._checks import require_floating, require_positive
 from isotropic.functional._norms import unit, working
 from isotropic.roots import inverse_root
 
@@ -27,8 +27,7 @@ class _Running(nn.Module):
         super().__init__()
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum must lie in (0, 1], got {momentum}")
-        if not eps >= 0:
-            raise ValueError(f"eps must be at least 0, got {eps}")
+        require_positive("eps", eps)
         self.momentum, self.eps = momentum, eps
 
     def rows(self, x: Tensor, width: int | None = None) -> Tensor:
@@ -205,7 +204,7 @@ class WeightedLayerNorm(nn.Module):
     Raises
     ------
     ValueError
-        The direction is zero, not finite, or no vector.
+        The direction is zero, not finite, or no vector, or eps is negative.
 
     Notes
     -----
@@ -222,6 +221,8 @@ class WeightedLayerNorm(nn.Module):
 
     def __init__(self, direction: Tensor, eps: float = 0.0) -> None:
         super().__init__()
+        require_floating(direction, "direction")
+        require_positive("eps", eps)
         length = torch.linalg.vector_norm(direction)
         if direction.ndim != 1 or not 0 < length < torch.inf:
             raise ValueError(
@@ -262,8 +263,9 @@ class Whitening(_Running):
     momentum : float, default 0.1
         Of the running statistics, in (0, 1].
     eps : float, default 1e-5
-        Added to the eigenvalues: C is singular where the batch is smaller than n + 1. With 0,
-        directions without variance are removed.
+        Added to the eigenvalues: C is singular where the batch is smaller than n + 1. Below the
+        rounding of the largest eigenvalue, 1e-7 of it in float32, it cannot hold noise down. With
+        0, directions without variance are removed.
 
     Raises
     ------

@@ -116,3 +116,10 @@ def test_one_vector_is_a_batch_of_one(name):
 def test_whole_numbers_are_refused(name):
     with pytest.raises(TypeError, match=r"floating-point numbers, got torch.int64"):
         MAKERS[name](3)(torch.ones(2, 3, dtype=torch.int64))
+
+
+def test_a_direction_is_a_vector_of_real_numbers():
+    with pytest.raises(TypeError, match=r"direction must be .*, got torch.int64"):
+        WeightedLayerNorm(torch.ones(3, dtype=torch.int64))
+    with pytest.raises(ValueError, match="eps must be at least 0, got -1"):
+        WeightedLayerNorm(torch.ones(3), eps=-1)
