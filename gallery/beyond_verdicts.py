@@ -13,6 +13,22 @@ def _isotropic(network: str) -> bool:
     return network.startswith("isotropic")
 
 
+def onset(
+    epochs: Sequence[int], ps: Sequence[float | None], zs: Sequence[float | None]
+) -> int | None:
+    """Return the epoch from which on a network is told to the end, on one side of its null.
+
+    A network that turns from dense to aligned has its structure from the turn on; None if the last
+    snapshot is not told.
+    """
+    since = None
+    for epoch, p, z in reversed(list(zip(epochs, ps, zs, strict=True))):
+        if p is None or p > LEVEL or z is None or zs[-1] is None or z * zs[-1] <= 0:
+            break
+        since = epoch
+    return since
+
+
 def set_in(onsets: Mapping[str, int | None], epochs: int) -> str:
     """Say whether structure sets in within the first quarter of training, and stays.
 

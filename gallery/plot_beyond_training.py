@@ -10,7 +10,7 @@ that a single snapshot can pass the adjustment over all of them.
 # %%
 # Every snapshot against its own random frames
 # --------------------------------------------
-from beyond_verdicts import set_in
+from beyond_verdicts import onset, set_in
 from claims import Claim, dicts
 from network_tests import LEVEL
 from ppp_runs import Setting, analysed, caption, preset, trained
@@ -39,13 +39,12 @@ show("beyond_training", name)
 # %%
 # When does it set in?
 # --------------------
-# As many tests as snapshots are made of a network, and adjusted for that.
+# As many tests as snapshots are made of a network, and adjusted for that. What stays is on one side
+# of the null: from dense to aligned is another structure.
 onsets = {}
 for network, columns in rows.items():
     table = ppp.family_table(columns, "kappa")
-    told = [p is not None and p <= LEVEL for p in table["p_adjusted"]]
-    stays = [epoch for at, epoch in enumerate(columns) if all(told[at:])]
-    onsets[network] = stays[0] if stays else None
+    onsets[network] = onset(list(columns), table["p_adjusted"], table["z"])
     shown = ", ".join(
         f"{epoch}: {one.statistics['kappa'].value:.3f} (adjusted p {p:.2g})"
         for (epoch, one), p in zip(columns.items(), table["p_adjusted"], strict=True)

@@ -266,6 +266,22 @@ def test_what_is_there_before_training_does_not_set_in(gallery, onsets, seen):
 
 
 @pytest.mark.parametrize(
+    ("ps", "zs", "since"),
+    [
+        ((0.5, 0.01, 0.01, 0.01), (1, -3, -3, -3), 1),
+        ((0.04, 0.01, 0.01, 0.01), (2, -3, -3, -3), 1),  # untrained, on the other side
+        ((0.5, 0.01, 0.01, 0.01), (1, -3, 4, 4), 5),  # from dense to aligned
+        ((0.5, 0.01, 0.06, 0.01), (1, -3, -3, -3), 9),
+        ((0.01, 0.01, 0.01, 0.2), (1, 1, 1, 1), None),
+        ((0.01, 0.01, 0.01, None), (1, 1, 1, None), None),
+        ((0.01, 0.01, 0.01, 0.01), (1, 1, 1, 1), 0),
+    ],
+)
+def test_structure_stays_from_where_it_is_the_last_ones(gallery, ps, zs, since):
+    assert gallery("beyond_verdicts").onset((0, 1, 5, 9), ps, zs) == since
+
+
+@pytest.mark.parametrize(
     ("told", "whole", "seen"),
     [
         ((6, 0), (0.01, 0.5), "yes"),
