@@ -31,6 +31,14 @@ class Campaign:
         Networks per activation; their seeds count up from the protocol's.
     protocol : Protocol
         Of every network but for the seed.
+
+    Examples
+    --------
+    >>> campaign = Campaign.prepare("digits", ["tanh", "relu"], width=4, epochs=1, rate=0.02)
+    >>> campaign.store(Path("runs"), "tanh", seed=0).name
+    'digits-norm-n4-L0-rate0.02-seed0.h5'
+    >>> [run.activation for run in campaign.train()]
+    ['tanh', 'relu']
     """
 
     data: Images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from numbers import Real
 from typing import Any
 
 
@@ -45,3 +46,30 @@ def require_whole(name: str, value: Any, least: int) -> int:
     if whole < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return whole
+
+
+def require_number(name: str, value: Any) -> None:
+    """Refuse what is not one real number: words, None, truth values, arrays.
+
+    Parameters
+    ----------
+    name : str
+        What the number is called.
+    value : float
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        No number.
+
+    Examples
+    --------
+    >>> require_number("rate", 0.08)
+    >>> require_number("rate", "0.08")
+    Traceback (most recent call last):
+    ...
+    TypeError: rate must be a number, got '0.08'
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}")

@@ -22,6 +22,11 @@ class AffineDivergence:
         Its name.
     mean, variance : float
         Of the factor over all vectors that entered the layer.
+
+    Examples
+    --------
+    >>> AffineDivergence("encoder", mean=2.0, variance=1.0).relative
+    0.5
     """
 
     layer: str

@@ -32,6 +32,11 @@ class Initialiser:
     Notes
     -----
     Adaptive topologies, Eqn 2.
+
+    Examples
+    --------
+    >>> INITIALISERS["haar"].left, INITIALISERS["xavier-uniform"].left
+    ('O(n)', 'B_n')
     """
 
     name: str

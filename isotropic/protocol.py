@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from isotropic.checks import require_whole
+from isotropic.checks import require_number, require_whole
 
 #: Epochs after which the paper takes a snapshot.
 SCHEDULE = (0, 1, 2, 4, 6, 8, 13, 18, 24, 30, 40, 50, 60, 75, 90, 105, 125)
@@ -66,6 +66,8 @@ class Protocol:
 
     Raises
     ------
+    TypeError
+        Rate or momentum is no number.
     ValueError
         A number is out of its range.
 
@@ -86,6 +88,8 @@ class Protocol:
     def __post_init__(self) -> None:
         schedule(self.epochs, self.snapshots)
         require_whole("batch", self.batch, 1)
+        require_number("rate", self.rate)
+        require_number("momentum", self.momentum)
         if not 0 < self.rate < float("inf"):
             raise ValueError(f"rate must be above 0 and finite, got {self.rate}")
         if not 0 <= self.momentum < 1:

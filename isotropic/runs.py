@@ -34,6 +34,11 @@ class Run:
         Name of the activation, or of its class.
     seed : int
         Of weights and batch order.
+
+    Examples
+    --------
+    >>> Run(Autoencoder(4, width=2), path=Path("runs/net.h5")).weights.name
+    'net.weights.pt'
     """
 
     model: Autoencoder

@@ -382,6 +382,14 @@ def test_a_frame_that_is_no_tensor_is_refused():
         isotropic.Tanh(frame=torch.eye(3).numpy())
 
 
+def test_settings_are_numbers():
+    for omega in ("0.5", None, True):
+        with pytest.raises(TypeError, match=f"omega must be a number, got {omega!r}"):
+            isotropic.IsotropicTanh(omega=omega)
+    with pytest.raises(TypeError, match=r"rate must be a number, got '.1'"):
+        isotropic.Protocol(rate=".1")
+
+
 def test_a_module_takes_no_tensor_that_it_would_not_train():
     with pytest.raises(TypeError, match=r"omega must be a number, .*RadialActivation trains"):
         isotropic.IsotropicTanh(omega=torch.nn.Parameter(torch.tensor(0.5)))

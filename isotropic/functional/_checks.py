@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from isotropic.checks import require_number
+
 
 def require_floating(x: torch.Tensor, name: str = "x") -> None:
     """Refuse whatever is not a tensor of real floating-point numbers."""
@@ -20,5 +22,6 @@ def require_positive(name: str, value: float | torch.Tensor, *, zero: bool = Tru
     """Refuse a negative number (and zero, where ``zero`` is false)."""
     if isinstance(value, torch.Tensor):
         return  # a parameter is checked by whoever owns it: its value may change at every step
+    require_number(name, value)
     if not (value >= 0 if zero else value > 0):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, got {value}")
