@@ -8,6 +8,7 @@ from torch import nn
 from isotropic.functional._checks import require_positive
 from isotropic.functional.profiles import Profile, along_profile, require_profile
 from isotropic.modules import activation
+from isotropic.symmetry import GROUPS
 
 
 class Radial(nn.Module):
@@ -83,6 +84,12 @@ class Mixture(nn.Module):
         if not 0 <= weight <= 1:
             raise ValueError(f"weight must lie in [0, 1], got {weight}")
         self.first, self.second, self.weight = activation(first), activation(second), weight
+
+    @property
+    def group(self) -> str:
+        """The smaller of both forms' groups, which are nested; along one frame, or none."""
+        groups = [str(form.group) for form in (self.first, self.second)]
+        return min(groups, key=GROUPS.index)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply both forms and add them up."""

@@ -238,6 +238,7 @@ class _Lone:
             keep_snapshot(self.recorder, self.run.model, self.task, entry)
 
 
+@torch.enable_grad()
 def _epoch(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,

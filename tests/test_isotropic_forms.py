@@ -1,8 +1,6 @@
 """All functional forms: against loops from the equations, their groups, zero, frames, compiling."""
 
-import copy
 import math
-import pickle
 
 import mpmath
 import numpy as np
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 import isotropic
 from isotropic import functional
 from isotropic.forms import Activation
-from isotropic.functional import radial
 from isotropic.modules import FORMS
 from isotropic.symmetry import GROUPS, group_elements
 
@@ -256,81 +253,7 @@ def test_what_does_not_fit_is_refused(call, message):
         call()
 
 
-# Radial wrapper and mixtures
-
-
-@pytest.mark.parametrize("profile", [torch.tanh, torch.atan, torch.sin, torch.asinh, torch.erf])
-def test_any_odd_profile_makes_an_isotropic_form(profile):
-    f = isotropic.Radial(profile)
-    assert isotropic.symmetry_report(f, 4).group == "O(n)"
-    x = draw((5, 4), 9)
-    x[0] = 0
-    r = x.norm(dim=1, keepdim=True)
-    wanted = torch.where(r > 0, profile(r) * x / r.clamp_min(1e-300), 0)
-    assert torch.allclose(f(x), wanted, rtol=1e-13)
-    x.requires_grad_()
-    assert torch.autograd.gradcheck(f, (x,))
-    assert torch.autograd.gradgradcheck(f, (x,))
-
-
-@pytest.mark.parametrize(
-    "profile",
-    [
-        lambda t: t.clamp(-10, 10),
-        torch.sinh,
-        lambda t: torch.relu(t - 20) - torch.relu(-t - 20),
-    ],
-    ids=["clipped", "overflowing", "dead up to 20"],
-)
-def test_profiles_that_bend_far_out_are_taken(profile):
-    x = torch.tensor([[15.0, 20.0], [3.0, 4.0]], dtype=DOUBLE)
-    wanted = profile(x.norm(dim=1, keepdim=True)) / x.norm(dim=1, keepdim=True) * x
-    assert torch.allclose(isotropic.Radial(profile)(x), wanted, rtol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("profile", "message"),
-    [
-        (torch.relu, "1 times the length, .* a radial ReLU needs an offset"),
-        (torch.abs, "must bend"),
-        (lambda t: 3 * t, "3 times the length"),
-        (torch.nn.functional.leaky_relu, "must bend"),
-        (torch.nn.functional.softplus, r"must be odd, but sigma\("),
-        (torch.nn.functional.gelu, "must be odd"),
-        (torch.cos, "must be odd"),
-        (lambda t: t / 0, "must"),
-    ],
-)
-def test_degenerate_profiles_are_refused(profile, message):
-    with pytest.raises(ValueError, match=message):
-        radial(profile)
-
-
-class Odd(torch.nn.Module):
-    """A profile that learns its slope at zero."""
-
-    def __init__(self):
-        super().__init__()
-        self.slope = torch.nn.Parameter(torch.tensor(2.0, dtype=DOUBLE))
-
-    def forward(self, t):
-        return torch.atan(self.slope * t)
-
-
-def test_a_radial_form_is_copied_saved_shown_and_trained_with_its_profile():
-    x = draw((3, 4), 11)
-    plain = isotropic.Radial(torch.atan, omega=0.5)
-    assert repr(plain) == "Radial(atan, omega=0.5, dim=-1)"
-    assert torch.equal(pickle.loads(pickle.dumps(plain))(x), plain(x))
-    learned = isotropic.Radial(Odd())
-    twin = copy.deepcopy(learned)
-    learned(x).sum().backward()
-    assert learned.profile.slope.grad != 0
-    assert [name for name, _ in twin.named_parameters()] == ["profile.slope"]
-    with torch.no_grad():
-        learned.profile.slope.fill_(1.0)
-    assert torch.equal(learned(x), isotropic.Radial(torch.atan)(x))
-    assert not torch.equal(twin(x), learned(x))
+# Groups
 
 
 def test_in_the_plane_a_twist_has_rotations_but_no_reflections():
@@ -354,16 +277,6 @@ def test_group_elements_are_what_they_are_called(group):
     else:
         signs = set(torch.linalg.det(g).round().tolist())
         assert signs == ({1.0} if group == "SO(n)" else {1.0, -1.0})
-
-
-def test_a_mixture_is_the_weighted_sum():
-    x = draw((5, 3), 10)
-    mixed = isotropic.Mixture("tanh", "isotropic-tanh", 0.25)(x)
-    wanted = 0.75 * torch.tanh(x) + 0.25 * functional.isotropic_tanh(x)
-    assert torch.equal(mixed, wanted)
-    for weight, name in ((0, "tanh"), (1, "isotropic-tanh")):
-        ends = isotropic.Mixture("tanh", "isotropic-tanh", weight)
-        assert torch.equal(ends(x), isotropic.activation(name)(x))
 
 
 def test_every_public_form_is_in_the_lookup():

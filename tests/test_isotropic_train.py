@@ -272,3 +272,12 @@ def test_bare_arrays_are_refused_with_what_to_wrap_them_in(train):
         train(np.zeros((4, 3)), "tanh", width=3)
     with pytest.raises(TypeError, match=r"test must be .*Images, got Tensor"):
         train(images(), "tanh", width=3, test=torch.zeros(4, 6))
+
+
+@pytest.mark.parametrize("train", [train_autoencoder, one_of_an_ensemble])
+def test_training_needs_no_gradient_mode(train):
+    settings = {"width": 3, "protocol": Protocol(epochs=2)}
+    wanted = train(images(), "isotropic-tanh", **settings)
+    with torch.no_grad():
+        found = train(images(), "isotropic-tanh", **settings)
+    assert found.history == wanted.history

@@ -1,0 +1,104 @@
+"""Forms made of others: the radial wrapper and mixtures."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+import isotropic
+from isotropic import functional
+from isotropic.functional import radial
+
+DOUBLE = torch.float64
+
+
+def draw(shape, seed):
+    return torch.randn(shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("profile", [torch.tanh, torch.atan, torch.sin, torch.asinh, torch.erf])
+def test_any_odd_profile_makes_an_isotropic_form(profile):
+    f = isotropic.Radial(profile)
+    assert isotropic.symmetry_report(f, 4).group == "O(n)"
+    x = draw((5, 4), 9)
+    x[0] = 0
+    r = x.norm(dim=1, keepdim=True)
+    wanted = torch.where(r > 0, profile(r) * x / r.clamp_min(1e-300), 0)
+    assert torch.allclose(f(x), wanted, rtol=1e-13)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(f, (x,))
+    assert torch.autograd.gradgradcheck(f, (x,))
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        lambda t: t.clamp(-10, 10),
+        torch.sinh,
+        lambda t: torch.relu(t - 20) - torch.relu(-t - 20),
+    ],
+    ids=["clipped", "overflowing", "dead up to 20"],
+)
+def test_profiles_that_bend_far_out_are_taken(profile):
+    x = torch.tensor([[15.0, 20.0], [3.0, 4.0]], dtype=DOUBLE)
+    wanted = profile(x.norm(dim=1, keepdim=True)) / x.norm(dim=1, keepdim=True) * x
+    assert torch.allclose(isotropic.Radial(profile)(x), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        (torch.relu, "1 times the length, .* a radial ReLU needs an offset"),
+        (torch.abs, "must bend"),
+        (lambda t: 3 * t, "3 times the length"),
+        (torch.nn.functional.leaky_relu, "must bend"),
+        (torch.nn.functional.softplus, r"must be odd, but sigma\("),
+        (torch.nn.functional.gelu, "must be odd"),
+        (torch.cos, "must be odd"),
+        (lambda t: t / 0, "must"),
+    ],
+)
+def test_degenerate_profiles_are_refused(profile, message):
+    with pytest.raises(ValueError, match=message):
+        radial(profile)
+
+
+class Odd(torch.nn.Module):
+    """A profile that learns its slope at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(2.0, dtype=DOUBLE))
+
+    def forward(self, t):
+        return torch.atan(self.slope * t)
+
+
+def test_a_radial_form_is_copied_saved_shown_and_trained_with_its_profile():
+    x = draw((3, 4), 11)
+    plain = isotropic.Radial(torch.atan, omega=0.5)
+    assert repr(plain) == "Radial(atan, omega=0.5, dim=-1)"
+    assert torch.equal(pickle.loads(pickle.dumps(plain))(x), plain(x))
+    learned = isotropic.Radial(Odd())
+    twin = copy.deepcopy(learned)
+    learned(x).sum().backward()
+    assert learned.profile.slope.grad != 0
+    assert [name for name, _ in twin.named_parameters()] == ["profile.slope"]
+    with torch.no_grad():
+        learned.profile.slope.fill_(1.0)
+    assert torch.equal(learned(x), isotropic.Radial(torch.atan)(x))
+    assert not torch.equal(twin(x), learned(x))
+
+
+def test_a_mixture_is_the_weighted_sum():
+    x = draw((5, 3), 10)
+    mixed = isotropic.Mixture("tanh", "isotropic-tanh", 0.25)(x)
+    wanted = 0.75 * torch.tanh(x) + 0.25 * functional.isotropic_tanh(x)
+    assert torch.equal(mixed, wanted)
+    for pair in (("tanh", "isotropic-tanh"), ("relu", "parity-leaky-relu")):
+        form = isotropic.Mixture(*pair, 0.4)
+        assert isotropic.symmetry_report(form, 5).group == form.group
+    for weight, name in ((0, "tanh"), (1, "isotropic-tanh")):
+        ends = isotropic.Mixture("tanh", "isotropic-tanh", weight)
+        assert torch.equal(ends(x), isotropic.activation(name)(x))
