@@ -45,20 +45,21 @@ def inverse_root(covariance: Tensor, eps: float) -> Tensor:
 class _InverseRoot(torch.autograd.Function):
     """``R = (C + eps I)^(-1/2)``."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, covariance: Tensor, eps: float) -> Tensor:
-        if not bool(covariance.isfinite().all()):
-            # the decomposition would stop a diverging training with a message about eigenvalues
-            root = torch.full_like(covariance, torch.nan)
-            ctx.save_for_backward(root)
-            return root
-        values, vectors = torch.linalg.eigh(covariance)
+    def forward(covariance: Tensor, eps: float) -> Tensor:
+        # NaN comes out as NaN: an error about eigenvalues would hide that a training diverged
+        finite = covariance.isfinite().all()
+        values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0.0))
         least = values[-1] * len(values) * torch.finfo(values.dtype).eps if not eps else -1.0
         variances = values.clamp_min(0) + eps
         roots = torch.where(variances > least, variances, torch.inf).rsqrt()
-        root = (vectors * roots) @ vectors.T
-        ctx.save_for_backward(root)
-        return root
+        return torch.where(finite, (vectors * roots) @ vectors.T, torch.nan)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        ctx.save_for_backward(output)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -70,14 +71,20 @@ class _InverseRoot(torch.autograd.Function):
 class _Balance(torch.autograd.Function):
     """X with ``R X + X R = H``, for symmetric R (no eigenvalue below zero) and H."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, root: Tensor, given: Tensor) -> Tensor:
-        values, vectors = torch.linalg.eigh(root)
+    def forward(root: Tensor, given: Tensor) -> Tensor:
+        finite = root.isfinite().all()
+        values, vectors = torch.linalg.eigh(torch.where(finite, root, 0.0))
         sums = values.unsqueeze(0) + values.unsqueeze(1)
         weights = torch.where(sums > 0, 1 / sums, 0.0)
         solution = vectors @ (weights * (vectors.T @ given @ vectors)) @ vectors.T
-        ctx.save_for_backward(root, solution)
-        return solution
+        return torch.where(finite, solution, torch.nan)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0], output)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:

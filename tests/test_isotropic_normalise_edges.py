@@ -55,7 +55,21 @@ def test_the_inverse_root_is_the_matrix_power():
 def test_what_is_not_finite_is_passed_on_instead_of_an_error_about_eigenvalues():
     x = draw(4, 3)
     x[1, 2] = math.inf
-    assert Whitening(3)(x).isnan().any()
+    x.requires_grad_()
+    y = Whitening(3)(x)
+    assert y.isnan().all()
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    assert slope.isnan().any()
+
+
+def test_whitening_works_under_function_transforms():
+    def loss(x):
+        return (Whitening(3).double()(x) * weights).square().sum()
+
+    weights, batches = draw(5, 3, seed=1), draw(2, 5, 3)
+    leaf = batches[0].clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(loss(leaf), leaf)
+    assert torch.allclose(torch.func.grad(loss)(batches[0]), wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", MAKERS)
