@@ -98,7 +98,8 @@ class RMSNorm(L2Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (..., n)``."""
-        return x.shape[-1] ** 0.5 * super().forward(x)
+        require_floating(x)
+        return (x.shape[-1] ** 0.5 * unit(working(x))).to(x.dtype)
 
 
 class MeanNorm(_Running):
