@@ -28,7 +28,7 @@ classes = {
     network: ppp.project_classes(layer, null_repeats=nulls) for network, layer in layers.items()
 }
 whole = {
-    network: ppp.project(layer, null_repeats=nulls).statistics["kappa"].p
+    network: ppp.project(layer, null_repeats=changes["nulls"]).statistics["kappa"].p
     for network, layer in layers.items()
 }
 ppp.plot_grid(
@@ -56,7 +56,8 @@ claim = Claim(
         for network, of in told.items()
     ),
     f"kappa in {nulls} random frames of each class, p adjusted over the {count} classes "
-    f"(the least possible for a single one {count * 2 / (nulls + 1):.2g})",
+    f"(the least possible for a single one {count * 2 / (nulls + 1):.2g}); in {changes['nulls']} of "
+    "the whole",
     within_classes(told, whole, count),
 )
 print(claim)
