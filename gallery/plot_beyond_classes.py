@@ -56,8 +56,8 @@ claim = Claim(
         for network, of in told.items()
     ),
     f"kappa in {nulls} random frames of each class, p adjusted over the {count} classes "
-    f"(the least possible for a single one {count * 2 / (nulls + 1):.2g}); in {changes['nulls']} of "
-    "the whole",
+    f"(the least possible for a single one {count * 2 / (nulls + 1):.2g}); "
+    f"of the whole in {changes['nulls']}",
     within_classes(told, whole, count),
 )
 print(claim)
