@@ -106,7 +106,7 @@ for key, about in store.snapshots.items():
 # %%
 # The picture: training rightwards, widths in the titles, a random basis last
 # ---------------------------------------------------------------------------
-caption = f"{split.name}, {ours(preset)}: an isotropic-tanh classifier that adapts"
+caption = f"{split.name}, {ours(preset)}:\nan isotropic-tanh classifier that adapts"
 ppp.plot_grid({"isotropic-tanh": columns}, draws=1, title=caption)
 show("adaptive-planes", preset)
 

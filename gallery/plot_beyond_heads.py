@@ -95,7 +95,7 @@ ppp.plot_grid(
     {name: columns for name, columns in rows.items() if name.endswith("0")},
     panel=1.9,
     title=f"{settings['data']} standardised, classifiers of two layers\n"
-    f"of {WIDTH}, {settings['epochs']} epochs, {ours(preset)}",
+    f"of {WIDTH}, {settings['epochs']} epochs,\n{ours(preset)}",
 )
 show("beyond_heads", preset)
 

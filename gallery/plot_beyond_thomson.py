@@ -60,7 +60,7 @@ ppp.plot_grid(
     panel=2.1,
     draws=1,
     title=f"Tanh over Thomson frames: {settings['data']} standardised,\nn = {WIDTH}, "
-    f"ε = {EPSILON}, {ours(preset)}, {settings['epochs']} epochs, latent layer 0",
+    f"ε = {EPSILON}, {settings['epochs']} epochs, latent layer 0,\n{ours(preset)}",
 )
 show("beyond_thomson", preset)
 

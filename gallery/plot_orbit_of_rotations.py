@@ -86,7 +86,7 @@ for form, colour in (("tanh", "tab:orange"), ("isotropic-tanh", "tab:blue")):
 ax.set(
     xlabel="t, from the identity to a random rotation",
     ylabel="training loss",
-    title=f"{settings['data']} standardised, n = {WIDTH}, {ours(preset)}: "
+    title=f"{settings['data']} standardised, n = {WIDTH},\n{ours(preset)}: "
     f"{settings['epochs']} epochs, {settings['orbits']} orbits",
 )
 ax.legend()

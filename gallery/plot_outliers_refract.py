@@ -66,8 +66,8 @@ for form in ("tanh", "isotropic-tanh"):
         )
 ppp.plot_grid(
     rows,
-    title=f"{settings['data']} standardised, n = {WIDTH}, {ours(preset)}, "
-    f"{settings['epochs']} epochs:\nbehind the activation of latent layer 0",
+    title=f"{settings['data']} standardised, n = {WIDTH}, "
+    f"{settings['epochs']} epochs,\n{ours(preset)}:\nbehind the activation of latent layer 0",
 )
 show("outliers_refract", preset)
 
