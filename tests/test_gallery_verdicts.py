@@ -357,6 +357,23 @@ def test_scripts_that_adjust_take_as_many_frames_as_a_single_test_needs(script):
     assert "least_repeats(LEVEL / " in (GALLERY / f"plot_beyond_{script}.py").read_text()
 
 
+@pytest.mark.parametrize(
+    ("script", "call"),
+    [
+        ("claim_layers", "repeated=True"),  # its groups are layers of the same networks
+        ("claim_widths", "repeated(away, "),
+        ("mixture_dose", "rank_trend("),
+        ("beyond_classes", "within_classes(told, whole, count)"),
+        ("beyond_heads", "higher(kappas["),
+        ("beyond_srm", "agreement("),
+        ("beyond_training", "set_in(onsets, "),
+        ("beyond_weights", "learned(once_trained, "),
+    ],
+)
+def test_scripts_take_their_verdicts_from_what_is_tested_here(script, call):
+    assert call in (GALLERY / f"plot_{script}.py").read_text()
+
+
 def test_a_caption_says_which_epochs_are_shown(gallery, monkeypatch):
     runs = gallery("ppp_runs")
     monkeypatch.setattr(sys, "argv", ["script.py"])
