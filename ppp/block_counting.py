@@ -38,18 +38,22 @@ class BlockCounter(ABC):
     """
 
     _kernel: ClassVar[Callable[..., int]]
+    #: Products summed up at once in float32, at most: the fewer, the less they are rounded.
+    _depth: ClassVar[int] = 2**30
     _counts: Counts | ObliqueCounts
-    _room: Room | ObliqueRoom
 
     def __init__(self, tally: Tally, bound: Bound) -> None:
         self._tally, self._bound = tally, bound
         frame = tally.planes.frame
         self._whole = frame.is_standard
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
-        self._single = None
+        self._single, self._gamma = None, 0.0
         if not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.vectors.astype(np.float32)
-        self._spares: dict[tuple[np.dtype, np.dtype], Spare] = {}
+            # ±x_k and zeros sum up without rounding
+            axes = (np.count_nonzero(frame.vectors, axis=1) == 1).all()
+            self._gamma = 0.0 if axes else error_share(frame.n, self._depth)
+        self._rooms: dict[tuple[np.dtype, np.dtype], tuple[Any, Spare]] = {}
         self._pending = 0
 
     def append(self, block: Prepared) -> None:
@@ -82,6 +86,10 @@ class BlockCounter(ABC):
         return x
 
     @abstractmethod
+    def _room(self, c: np.ndarray) -> Room | ObliqueRoom:
+        """Return room to search coordinates like these."""
+
+    @abstractmethod
     def _terms(self, gamma: float) -> tuple[Any, ...]:
         """Return what the kernel needs to know of rule and frame, in its order."""
 
@@ -102,17 +110,15 @@ class BlockCounter(ABC):
     ) -> int:
         """Count rows of a block, which begin at `start` in it; return their hits."""
         types = x.dtype, c.dtype
-        if types not in self._spares:
-            room = type(self._room).of(c.shape[1])
-            self._spares[types] = Spare.of(x, c, room)
+        if types not in self._rooms:
+            self._rooms[types] = self._room(c), Spare.of(x, c, self._room(c))
         return self._kernel(
             x,
             c,
             Patterns.of(c),
             *self._terms(gamma),
             self._counts,
-            self._room,
-            self._spares[types],
+            *self._rooms[types],
             sample,
             code,
             start,
@@ -126,7 +132,7 @@ class BlockCounter(ABC):
             if self._single is None or x.dtype != np.float32:
                 c = x.astype(np.float64, copy=False) @ self._vectors.T
                 return read_only(c), 0.0
-            return read_only(x @ self._single.T), error_share(x.shape[1])
+            return read_only(product(x, self._single, self._depth)), self._gamma
 
 
 def new_ledger(classes: int) -> Ledger:
@@ -161,10 +167,18 @@ def fold_pairs(seen: np.ndarray, full: np.ndarray, pairs: np.ndarray) -> None:
         at += m - 1 - i
 
 
-def error_share(n: int) -> float:
-    """Return γ: a float32 product of unit vectors of width n is within γ of the truth."""
-    # rounding of b, and of a sum of n products in any order
-    return 1.01 * (n + 2) * 2.0**-24
+def product(x: np.ndarray, vectors: np.ndarray, depth: int) -> np.ndarray:
+    """Return x · b for rows (R, n) and vectors (m, n), summed over `depth` columns at a time."""
+    c = x[:, :depth] @ vectors[:, :depth].T
+    for at in range(depth, x.shape[1], depth):
+        c += x[:, at : at + depth] @ vectors[:, at : at + depth].T
+    return c
+
+
+def error_share(n: int, depth: int = 2**30) -> float:
+    """Return γ: a float32 `product` of unit vectors of width n is within γ of the truth."""
+    # rounding of b, of a sum of so many products in any order, and of the sum of these sums
+    return 1.01 * (min(n, depth) + -(-n // depth) + 2) * 2.0**-24
 
 
 def piece_rows(m: int) -> int:

@@ -16,13 +16,19 @@ from ppp.kernels.oblique import (
 )
 from ppp.kernels.orthonormal import fold_grids
 from ppp.kernels.rows import Bound
+from ppp.kernels.turning import turn
 from ppp.tally import Tally
+
+#: East, north, west, south.
+_AXES = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 
 
 class ObliqueCounter(BlockCounter):
     """Count blocks of rows against an oblique frame; parameters as in `BlockCounter`."""
 
     _kernel = staticmethod(count_oblique)
+    # a pair in doubt costs a product in float64, and of a row that hits every plane there are many
+    _depth = 256
     _counts: ObliqueCounts
 
     def __init__(self, tally: Tally, bound: Bound) -> None:
@@ -32,7 +38,9 @@ class ObliqueCounter(BlockCounter):
         gram = frame.gram if frame.m <= GRAM_LIMIT else np.empty((0, 0))
         self._frame = Vectors(frame.vectors, gram, bounds, float(bounds.min()))
         self._counts = _counts(tally)
-        self._room = ObliqueRoom.of(frame.m)
+
+    def _room(self, c: np.ndarray) -> ObliqueRoom:
+        return ObliqueRoom.of(c.shape[1], c.dtype)
 
     def _terms(self, gamma: float) -> tuple[Any, ...]:
         return self._bound, gamma, self._frame
@@ -42,7 +50,7 @@ class ObliqueCounter(BlockCounter):
         tally.outside += fold_grids(counts.grids, counts.touched, tally.grid)
         if tally.swapped is not None:
             tally.outside += fold_grids(counts.swapped, counts.swapped_touched, tally.swapped)
-        tally.angle += counts.angle
+        tally.angle += counts.angle[:-1]
         if len(counts.seen):
             fold_pairs(counts.seen, np.zeros(len(counts.seen), np.int64), tally.pairs)
         for array in (counts.seen, counts.angle):
@@ -56,11 +64,12 @@ def _counts(tally: Tally) -> ObliqueCounts:
     swapped = side if tally.swapped is not None else 0
     tabled = detailed and planes.tabled
     return ObliqueCounts(
-        np.zeros((2, side, side), np.uint32),
+        np.zeros((2, side, side + 1), np.uint32),
         np.zeros((2, side), np.bool_),
-        np.zeros((2, swapped, swapped), np.uint32),
+        np.zeros((2, swapped, swapped + 1), np.uint32),
         np.zeros((2, swapped), np.bool_),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
-        np.zeros(rule.angles if detailed else 0, np.int64),
+        np.zeros(rule.angles + 1 if detailed else 0, np.uint32),
+        np.array([turn(*axis, rule.angles) for axis in _AXES], np.float32),
         rule.bins / (2 * tally.half_width),
     )

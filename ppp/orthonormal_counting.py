@@ -22,9 +22,7 @@ class OrthonormalCounter(BlockCounter):
 
     def __init__(self, tally: Tally, bound: Bound) -> None:
         super().__init__(tally, bound)
-        frame, rule = tally.planes.frame, tally.rule
-        self._counts = _counts(tally)
-        self._room = Room.of(frame.m)
+        self._counts, rule = _counts(tally), tally.rule
         # bins of float32 rows are found in float32 where that cannot overflow
         self._moderate = SMALL <= self._counts.per_unit <= LARGE
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
@@ -33,13 +31,17 @@ class OrthonormalCounter(BlockCounter):
         exactly = self._whole and not self._moderate
         return x.astype(np.float64, copy=False) if exactly else x
 
+    def _room(self, c: np.ndarray) -> Room:
+        return Room.of(c.shape[1])
+
     def _terms(self, gamma: float) -> tuple[Any, ...]:
         return self._whole, self._bound, gamma, self._reach(gamma), self._vectors
 
     def _empty(self) -> None:
         tally, counts = self._tally, self._counts
         tally.outside += fold_grids(counts.grids, counts.touched, tally.grid)
-        tally.angle += counts.angle + unfold(counts.relative, len(counts.angle))
+        relative = counts.relative[:4].astype(np.int64) + counts.relative[4:]
+        tally.angle += counts.angle + unfold(relative, len(counts.angle))
         if len(counts.seen):
             fold_pairs(counts.seen, counts.full, tally.pairs)
         for array in (counts.seen, counts.full, counts.relative, counts.angle):
@@ -58,11 +60,11 @@ def _counts(tally: Tally) -> Counts:
     tabled = detailed and planes.tabled
     bins = rule.angles if detailed else 0
     return Counts(
-        np.zeros((2, side, side), np.uint32),
-        np.zeros((2, side), np.bool_),
+        np.zeros((4, side, side), np.uint32),
+        np.zeros((4, side), np.bool_),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
         np.zeros(m if tabled else 0, np.int64),
-        np.zeros((4, columns(bins)), np.uint32),
+        np.zeros((8, columns(bins)), np.uint32),
         np.zeros(bins, np.int64),
         rule.bins / (2 * tally.half_width),
     )

@@ -35,8 +35,8 @@ def arc(w1, w2, limit, strict, cosines, sines):
         return 0, 0
     step = 2 * math.pi / count
     # arccos of limit / radius, and atan2 of w
-    half = upright(limit, math.sqrt(max(0.0, radius2 - limit * limit)))
-    middle = upright(abs(w1), abs(w2))
+    half = upright(limit, math.sqrt(max(0.0, radius2 - limit * limit)), np.float64)
+    middle = upright(abs(w1), abs(w2), np.float64)
     middle = math.pi - middle if w1 < 0.0 else middle
     middle = -middle if w2 < 0.0 else middle
     # a little too wide, then both ends are asked themselves

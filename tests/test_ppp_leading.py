@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import ppp
+from ppp.block_counting import error_share, product
 from ppp.frame import Frame
-from ppp.kernels.waves import oblique_wave
+from ppp.kernels import leading
+from ppp.kernels.leading import CHUNK
+from ppp.kernels.waves import upright, wave_between
 from ppp.planes import Planes
 from ppp.rule import Rule
 from ppp.scan import tally_of
@@ -74,20 +77,24 @@ def test_all_partners_at_once_are_those_taken_one_by_one(name, kind, dtype):
     x = rows(kind, FRAMES[name]).astype(dtype)
     frame = Frame.given(FRAMES[name])
     for epsilon, pairs in ((0.4, "combination"), (0.75, "permutation")):
-        planes = Planes.of(frame, pairs)
-        rule = Rule(epsilon, bins=BINS, angles=ANGLES)
-        tally = tally_of(x, planes, rule, detailed=True)
-        points = ppp.points(x, frame, epsilon, pairs)
-        half = tally.half_width
-        grid, angle, kept, wave = histograms(points, half)
-        np.testing.assert_array_equal(tally.kept, kept)
-        counted = tally.grid if tally.swapped is None else tally.grid + tally.swapped
-        np.testing.assert_array_equal(counted, grid)
-        np.testing.assert_array_equal(tally.angle, angle)
-        assert tally.outside == len(points) - grid.sum()
-        found = tally.moments.sum(axis=0) if tally.moments.ndim > 1 else tally.moments
-        np.testing.assert_allclose(found[2:4], wave, rtol=0, atol=1e-6 * max(1, len(points)))
-        assert len(points) or kind in ("one-hot", "ternary")
+        tally = agree(x, frame, epsilon, pairs)
+        assert tally.hits or kind in ("one-hot", "ternary")
+
+
+def agree(x, frame, epsilon, pairs):
+    """Compare counts with a list of the hits; return the tally."""
+    planes = Planes.of(frame, pairs)
+    tally = tally_of(x, planes, Rule(epsilon, bins=BINS, angles=ANGLES), detailed=True)
+    points = ppp.points(x, frame, epsilon, pairs)
+    grid, angle, kept, wave = histograms(points, tally.half_width)
+    np.testing.assert_array_equal(tally.kept, kept)
+    counted = tally.grid if tally.swapped is None else tally.grid + tally.swapped
+    np.testing.assert_array_equal(counted, grid)
+    np.testing.assert_array_equal(tally.angle, angle)
+    assert tally.outside == len(points) - grid.sum()
+    found = tally.moments.sum(axis=0) if tally.moments.ndim > 1 else tally.moments
+    np.testing.assert_allclose(found[2:4], wave, rtol=0, atol=1e-6 * max(1, len(points)))
+    return tally
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -107,18 +114,82 @@ def test_whole_planes_are_kept_where_the_distance_allows(name, dtype):
         np.testing.assert_array_equal(tally.angle, angle)
         assert distance < 1 or tally.hits == len(x) * planes.count
         # where w = 0 there is no direction: the tally says cos 4φ = 1, and so does atan2(0, 0)
-        np.testing.assert_allclose(tally.moments.reshape(-1, 8).sum(axis=0)[2:4], wave, rtol=1e-5)
+        found = tally.moments.reshape(-1, 8).sum(axis=0)[2:4]
+        np.testing.assert_allclose(found, wave, rtol=0, atol=1e-5 * tally.hits)
 
 
 @numba.njit
-def wave(w1, w2, g, sine):
-    return oblique_wave(w1, w2, g, sine)
+def wave(angle, crossed, between, kind):
+    return wave_between(angle, crossed, between, kind)
 
 
 @pytest.mark.parametrize("g", [-0.999, -0.3, 1e-9, 0.5, 0.97])
-def test_waves_without_a_branch_are_those_with_one(g):
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_waves_without_a_branch_are_those_with_one(g, kind):
     phi = np.linspace(0, 2 * np.pi, 2001)
-    sine = np.sqrt(1 - g * g)
-    found = [wave(np.cos(a), np.sin(a), g, sine) for a in phi]
-    wanted = waves_of(np.cos(phi), np.sin(phi), g)[0]
-    np.testing.assert_allclose(found, wanted, atol=5e-12 / sine)
+    w1, w2 = np.cos(phi), np.sin(phi)
+    folded = kind(np.arctan2(np.abs(w2), np.abs(w1)))
+    found = [
+        wave(angle, crossed, kind(np.arccos(g)), kind)
+        for angle, crossed in zip(folded, w1 * w2 < 0, strict=True)
+    ]
+    wanted = waves_of(w1, w2, g)[0]
+    np.testing.assert_allclose(found, wanted, atol=20 * np.finfo(kind).eps / (1 - abs(g)))
+
+
+@numba.njit
+def angle_of(a, b, kind):
+    return upright(a, b, kind)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_angles_by_polynomial_are_arcs(kind):
+    phi = np.linspace(0, np.pi / 2, 1001)
+    a, b = np.cos(phi).astype(kind), np.abs(np.sin(phi)).astype(kind)
+    found = [angle_of(x, y, kind) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(found, phi, atol=3 * np.finfo(kind).eps + 1e-14)
+
+
+@pytest.mark.parametrize("m", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+@pytest.mark.parametrize("kind", ["single", "one-hot"])
+def test_pairs_beyond_a_chunk_are_counted_as_those_in_it(m, kind):
+    vectors = np.random.default_rng(m).standard_normal((m, 50))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    leaders = unit[[0, 1, m // 2, m - 2, m - 1]]
+    x = (leaders if kind == "single" else leaders + rows("one-hot", vectors, 5)).astype(np.float32)
+    assert agree(x, Frame.given(vectors), 0.75, "permutation").hits > 0
+
+
+def test_tables_that_give_way_to_others_are_made_again(monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((40, 20))
+    x = np.tile(rows("single", vectors, 60), (2, 1)).astype(np.float32)
+    frame = Frame.given(vectors)
+    planes, rule = Planes.of(frame, "combination"), Rule(0.6, bins=BINS, angles=ANGLES)
+    kept = tally_of(x, planes, rule, detailed=True)
+    monkeypatch.setattr(leading, "TABLES", 0)
+    assert len(leading.Span.of(40, np.dtype(np.float32)).owner) == leading.FEWEST
+    again = tally_of(x, planes, rule, detailed=True)
+    np.testing.assert_array_equal(again.kept, kept.kept)
+    np.testing.assert_array_equal(again.grid, kept.grid)
+    np.testing.assert_array_equal(again.moments, kept.moments)
+
+
+@pytest.mark.parametrize("n", [300, 520])
+def test_products_in_parts_never_change_a_count(n):
+    rng = np.random.default_rng(n)
+    vectors = rng.standard_normal((90, n))
+    x = rows("single", vectors, 80).astype(np.float32)
+    frame = Frame.given(vectors)
+    planes, rule = Planes.of(frame, "combination"), Rule(0.7, bins=BINS, angles=ANGLES)
+    single = tally_of(x, planes, rule, detailed=True)
+    double = tally_of(x.astype(np.float64), planes, rule, detailed=True)
+    assert single.hits > 80 * 80
+    np.testing.assert_array_equal(single.kept, double.kept)
+    np.testing.assert_array_equal(single.grid, double.grid)
+    np.testing.assert_array_equal(single.angle, double.angle)
+    # the bound on their rounding holds
+    unit = frame.vectors
+    found = product(x, unit.astype(np.float32), 256)
+    size = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+    worst = np.abs(found - x.astype(np.float64) @ unit.T) / size
+    assert worst.max() <= error_share(n, 256) < error_share(n)

@@ -1,7 +1,8 @@
 """A leader with many partners in an oblique frame: all its pairs at once, in straight loops.
 
-Each loop is a few vector instructions a pair. What their rounding, or that of float32 products,
-leaves in doubt is marked, and decided pair by pair afterwards (`ppp.kernels.oblique`).
+Each loop is a few vector instructions a pair, in the precision of the coordinates. What rounding,
+or float32 products, leave in doubt is marked, and decided pair by pair in float64 afterwards
+(`ppp.kernels.oblique`).
 """
 
 from __future__ import annotations
@@ -11,306 +12,306 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import ORTHOGONAL, inlined
-from ppp.kernels.saturated import grid_bin
-from ppp.kernels.turning import beyond, doubt, turn
-from ppp.kernels.waves import oblique_wave
+from ppp.kernels.rows import fast_part, inlined
+from ppp.kernels.saturated import guarded
+from ppp.kernels.waves import arc, upright, wave_between
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
-#: No hit, a hit, and a pair to be decided by itself.
+#: No hit, a hit, and from there on a pair to be decided by itself.
 NONE, SURE, DOUBTFUL = 0, 1, 2
-#: Rounding of w and of w·w, as shares of ‖x‖ and ‖x‖².
-_ROUND, _ROUND2 = 1e-14, 4e-15
-#: Rounding of a float32 and what is computed of it, as a share; lengths near the least of them.
-_SINGLE, _TINY = np.float32(4e-7), 1e-36
+#: Pairs looked at together, and the places each field of theirs takes.
+CHUNK, _STEP = 512, 528
+#: Of pairs: w2 of the plane with the smaller index first; how far rounding may have moved w; the
+#: angle of (|w1|, |w2|), and the inverse of the larger one; the verdict; the grid bins of w1 and w2
+#: and the angular bin; one for a sure hit; its cos 4φ; its ‖w‖²/‖x‖². Then the grid bins in the
+#: plane turned round.
+SECOND, OFF, ANGLE, SHRINK, VERDICT, ROW, COLUMN, TURN, HIT, WAVE, SHARE = (
+    np.uint64(k * _STEP) for k in range(11)
+)
+TURNED_ROW, TURNED_COLUMN = np.uint64(11 * _STEP), np.uint64(12 * _STEP)
+FIELDS = 13
+#: What is known of a leader's planes: 1/√(1 − g²) and g/√(1 − g²), zero for vectors that are
+#: (nearly) parallel; how much they lengthen the rounding of w; the angle between the vectors.
+INVERSE, TILT, SLACK, BETWEEN = 0, 1, 2, 3
+#: In-plane lengths below this have no inverse in float32.
+FAINT = 1e-30
+#: Bytes of such tables a worker keeps, at most, and leaders they always have room for.
+TABLES, FEWEST = 2**26, 4
 
 
 class Span(NamedTuple):
-    """What is known of a leader's pairs, (m,) each.
+    """What is known of a leader's planes and of a chunk of its pairs.
 
-    1/√(1 − g²), zero for (anti)parallel vectors; w2 of the plane with the smaller index first; how
-    far rounding may have moved w, infinitely for nearly parallel vectors; these two in float32;
-    ‖w‖²/‖x‖² in float32 and its bits (the same memory); the verdict; the grid bins of w1 and w2,
-    here and in the plane turned round; the angular bin.
+    `pairs` holds the fields above one after the other, in the precision of the coordinates; `bits`
+    is the same memory read as integers. `outer`, `inner` and `turns` (CHUNK,) say where a pair is
+    counted; the first two also for the plane turned round. `tables` (S, 4, m) keeps what is known
+    of the planes of S leaders, `owner` says of which.
     """
 
-    inverse: np.ndarray
-    second: np.ndarray
-    off: np.ndarray
-    flat: np.ndarray
-    loose: np.ndarray
-    share: np.ndarray
+    pairs: np.ndarray
     bits: np.ndarray
-    verdict: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-    turned_rows: np.ndarray
-    turned_columns: np.ndarray
+    outer: np.ndarray
+    inner: np.ndarray
     turns: np.ndarray
+    turned_outer: np.ndarray
+    turned_inner: np.ndarray
+    tables: np.ndarray
+    owner: np.ndarray
 
     @classmethod
-    def of(cls, m: int) -> Span:
-        """Return room for m pairs."""
-        share = np.zeros(m, np.float32)
-        exact = [np.zeros(m) for _ in range(3)]
-        single = [np.zeros(m, np.float32) for _ in range(2)]
-        whole = [np.zeros(m, np.int32) for _ in range(6)]
-        return cls(*exact, *single, share, share.view(np.int32), *whole)
+    def of(cls, m: int, kind: np.dtype) -> Span:
+        """Return room for a frame of m vectors; coordinates are float32 or float64."""
+        pairs = np.zeros(FIELDS * _STEP, kind)
+        places = [np.zeros(CHUNK, np.int32) for _ in range(5)]
+        slots = min(m, max(FEWEST, TABLES // (4 * m * pairs.itemsize)))
+        # not filled: only what is used of it takes memory
+        tables = np.empty((slots, 4, m), kind)
+        bits = pairs.view(np.int32 if pairs.itemsize == 4 else np.int64)
+        return cls(pairs, bits, *places, tables, np.full(slots, -1))
 
 
-# A loop that writes one or two arrays and reads few is one that the compiler turns into vector
-# instructions: it must prove at run time that no two of them overlap.
-
-
-@inlined
-def _open(i, gram, error, size, span):
-    """Fill what depends on the cosines alone."""
-    inverse, off = span.inverse, span.off
+@fast_part
+def table_of(i, gram, span):
+    """Return which of the tables is that of leader i, filled."""
+    at = i % span.owner.shape[0]
+    if span.owner[at] == i:
+        return at
+    inverse, tilt, slack, between = span.tables[at]
     for k in range(inverse.shape[0]):
-        g = gram[i, k]
-        rest = 1.0 - g * g
-        one = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
+        rest = 1.0 - gram[i, k] * gram[i, k]
+        own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
+        inverse[k] = own if rest >= NEARLY_PARALLEL else 0.0
         # orthogonal vectors need no arithmetic, so that their ties stay ties
-        far = (error + (_ROUND * size if g != 0.0 else 0.0)) * one
-        inverse[k] = one if rest >= DEGENERATE else 0.0
-        off[k] = far if rest >= NEARLY_PARALLEL else np.inf
+        size = own if gram[i, k] != 0.0 else 0.0
+        size = size if rest >= NEARLY_PARALLEL else np.inf
+        slack[k] = size if rest >= DEGENERATE else 0.0
+    for k in range(tilt.shape[0]):
+        rest = 1.0 - gram[i, k] * gram[i, k]
+        own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
+        tilt[k] = gram[i, k] * own if rest >= NEARLY_PARALLEL else 0.0
+    for k in range(between.shape[0]):
+        size = min(1.0, abs(gram[i, k]))
+        angle = upright(size, math.sqrt(1.0 - size * size), np.float64)
+        between[k] = math.pi - angle if gram[i, k] < 0.0 else angle
+    span.owner[at] = i
+    return at
+
+
+# A loop that writes one array and reads a few others is one that the compiler turns into vector
+# instructions: it must prove at run time that no two of them overlap. So all fields are one array,
+# and their places unsigned, which can be no index from the end.
 
 
 @inlined
-def _project(c, rc, i, lead, gram, span):
-    """Fill w2."""
-    inverse, second = span.inverse, span.second
-    for k in range(second.shape[0]):
-        near = np.float64(c[rc, k])
-        low, high = (near, lead) if k < i else (lead, near)
-        second[k] = (high - gram[i, k] * low) * inverse[k]
+def before(j, ahead):
+    """Return whether pair j is one of those `ahead` of the leader's own index."""
+    return np.int32(j) < np.int32(ahead)
 
 
 @inlined
-def _judge(c, rc, i, lead, threshold, error, norm2, span):
-    """Fill the verdicts."""
-    inverse, second, off, verdict = span.inverse, span.second, span.off, span.verdict
-    own, size = lead * lead, math.sqrt(norm2)
-    for k in range(verdict.shape[0]):
-        near = np.float64(c[rc, k])
-        square = near * near
-        w1 = near if k < i else lead
-        reach = w1 * w1 + second[k] * second[k]
-        wide = 1.01 * (2.0 * size + off[k]) * off[k] + _ROUND2 * norm2
-        close = 1.01 * (2.0 * abs(near) + error) * error
-        after = (square < own - close) | ((square == own) & (error == 0.0) & (k > i))
-        sure = (reach >= threshold + wide) & after
-        able = (inverse[k] > 0.0) & (reach >= threshold - wide) & (square <= own + close)
-        verdict[k] = np.int32((SURE if sure else DOUBTFUL) if able else NONE)
+def _first(near, own, j, ahead):
+    """Return w1 of a pair: the coordinate of the smaller index."""
+    return near if before(j, ahead) else own
 
 
 @inlined
-def _narrow(c, rc, span):
-    """Fill what float32 holds of w2 and its doubt, infinite where a zero may be too coarse."""
-    second, off, flat, loose = span.second, span.off, span.flat, span.loose
-    for k in range(second.shape[0]):
-        size, near = abs(second[k]), abs(np.float64(c[rc, k]))
-        tiny = ((size < _TINY) & (size > 0.0)) | ((near < _TINY) & (near > 0.0))
-        flat[k] = np.float32(second[k])
-        loose[k] = np.float32(np.inf if tiny else off[k])
-
-
-@inlined
-def pair_up(c, rc, i, lead, gram, threshold, error, norm2, span):
-    """Fill w, its doubt and the verdict of leader i with every vector.
+def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
+    """Fill w2, its doubt and the verdict of leader i with vectors begin … end − 1.
 
     Coordinates are within `error` of the truth, `lead`, that of i, is exact. Each pair is taken
     once, from its larger |c| (on a tie, from the smaller index).
     """
-    _open(i, gram, error, math.sqrt(norm2), span)
-    _project(c, rc, i, lead, gram, span)
-    _judge(c, rc, i, lead, threshold, error, norm2, span)
-    _narrow(c, rc, span)
+    pairs, kind = span.pairs, c.dtype.type
+    eps, size, known = np.finfo(kind).eps, math.sqrt(norm2), error == 0.0
+    own, zero, wider = kind(lead), kind(0.0), kind(1.01)
+    # where the leader was made again in float64, it is rounded as well
+    tilted, exact = kind(8.0 * eps * size), kind(0.0 if known else error + 8.0 * eps * size)
+    low = abs(own) if known else kind((abs(lead) - error) * (1.0 - 2.0 * eps))
+    # where all are known, none is unclear, but ties are told
+    high = kind(-1.0 if known else (abs(lead) + error) * (1.0 + 2.0 * eps))
+    tie = abs(own) if known else kind(-1.0)
+    # alone above the threshold, the leader reaches it with every vector
+    alone = lead * lead >= threshold * (1.0 + 1e-12)
+    level = kind(-np.inf if alone else threshold)
+    twice, rounding = kind(2.0 * size), kind(8.0 * eps * norm2)
+    none, sure, doubtful = kind(NONE), kind(SURE), kind(DOUBTFUL)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        near, inverse = c[rc, k], table[INVERSE, k]
+        first, other = (near, own) if before(j, i - begin) else (own, near)
+        second = other * inverse - table[TILT, k] * first
+        off = inverse * exact + table[SLACK, k] * tilted
+        reach = first * first + second * second
+        wide = wider * (twice + off) * off + rounding
+        parallel = (inverse == zero) & (off == zero)
+        led = (abs(near) < low) | ((abs(near) == tie) & (not before(j, i - begin)))
+        able = (led | (abs(near) <= high)) & (not parallel)
+        able = able & (reach >= level - wide)
+        pairs[q + SECOND] = second
+        pairs[q + OFF] = off
+        pairs[q + VERDICT] = (sure if led & (reach >= level + wide) else doubtful) if able else none
 
 
 @inlined
-def _doubt(verdict, unclear):
-    """Return the verdict of a pair whose bin or angle may be unclear."""
-    return np.int32(DOUBTFUL) if (verdict == SURE) & unclear else verdict
+def _doubt(verdict, clear, kind):
+    """Return the verdict of a pair whose bin or angle may be unclear: then it is doubled.
+
+    A choice between the verdict that was there and another would be a store under a mask, which is
+    far slower.
+    """
+    return verdict * (kind(1.0) if clear else kind(2.0))
 
 
 @inlined
-def _edge(w, unit, off):
-    """Return whether rounding may have moved a coordinate to another bin."""
+def _inside(w, unit, off, kind):
+    """Return whether a coordinate is off its bin's edges, whatever rounding did."""
+    zero, half = kind(0.0), kind(0.5)
     at = w * unit
-    part = at - np.floor(at)
-    # rounding of the place, and of its part of a bin
-    reach = off * unit + _SINGLE * (abs(at) + np.float32(1.0))
-    unclear = (part < reach) | (part > np.float32(1.0) - reach)
-    return unclear & ((w != 0) | (off != 0))
+    # a part of a bin is rounded as well, but where w is exact it is on the right side
+    reach = off * unit * kind(1.01) + (kind(2.0 * np.finfo(kind).eps) if off > zero else zero)
+    return abs(at - np.floor(at) - half) <= half - reach
 
 
 @inlined
-def place(c, rc, i, lead, unit, half, span):
+def place(c, rc, i, lead, unit, half, begin, end, span):
     """Fill the grid bins, `unit` to a length of one; pairs too near an edge are left in doubt."""
-    flat, loose, verdict, rows, columns = (
-        span.flat, span.loose, span.verdict, span.rows, span.columns
-    )  # fmt: skip
-    each, side = np.float32(unit), np.float32(half)
-    # the leader's own coordinate is exact
-    own = grid_bin(lead, unit, np.float64(half))
-    for k in range(flat.shape[0]):
-        columns[k] = grid_bin(flat[k], each, side)
-    for k in range(flat.shape[0]):
-        rows[k] = grid_bin(np.float32(c[rc, k]), each, side) if k < i else own
-    for k in range(flat.shape[0]):
-        unclear = _edge(flat[k], each, loose[k])
-        unclear |= _edge(np.float32(c[rc, k]), each, loose[k]) & (np.int32(k) < np.int32(i))
-        verdict[k] = _doubt(verdict[k], unclear)
+    pairs, kind = span.pairs, c.dtype.type
+    each, side = kind(unit), kind(half)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        near, second, off = c[rc, k], pairs[q + SECOND], pairs[q + OFF]
+        # the leader's own coordinate is exact
+        clear = _inside(near, each, off, kind) | (not before(j, i - begin))
+        clear = clear & _inside(second, each, off, kind)
+        pairs[q + ROW] = guarded(near, each, side)
+        pairs[q + COLUMN] = guarded(second, each, side)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, kind)
 
 
 @inlined
-def turn_pairs(c, rc, i, lead, count, span):
-    """Fill the angular bins; pairs with an angle too near an edge are left in doubt."""
-    flat, loose, verdict, turns = span.flat, span.loose, span.verdict, span.turns
-    east, north = np.float32(turn(1.0, 0.0, count)), np.float32(turn(0.0, 1.0, count))
-    west, south = np.float32(turn(-1.0, 0.0, count)), np.float32(turn(0.0, -1.0, count))
-    per_turn = np.float32(1.01 * count / (2.0 * math.pi))
-    margin, whole = doubt(count), np.float32(count)
-    own, one, zero = np.float32(lead), np.float32(1.0), np.float32(0.0)
-    for k in range(flat.shape[0]):
-        w1, w2 = np.float32(c[rc, k]) if np.int32(k) < np.int32(i) else own, flat[k]
-        a, b = abs(w1), abs(w2)
+def turn_round(c, rc, i, lead, unit, half, begin, end, table, span):
+    """Fill the bins of w in the planes (j, i) of pairs (i, j)."""
+    pairs, kind = span.pairs, c.dtype.type
+    own, each, side = kind(lead), kind(unit), kind(half)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        near, off = c[rc, k], pairs[q + OFF]
+        first, other = (own, near) if before(j, i - begin) else (near, own)
+        second = other * table[INVERSE, k] - table[TILT, k] * first
+        clear = _inside(near, each, off, kind) | before(j, i - begin)
+        clear = clear & _inside(second, each, off, kind)
+        pairs[q + TURNED_ROW] = guarded(near, each, side)
+        pairs[q + TURNED_COLUMN] = guarded(second, each, side)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, kind)
+
+
+@inlined
+def direct(c, rc, i, lead, begin, end, span):
+    """Fill the angles of (|w1|, |w2|)."""
+    pairs, kind = span.pairs, c.dtype.type
+    own, one, zero = kind(lead), kind(1.0), kind(0.0)
+    faint, right = kind(FAINT), kind(math.pi / 2)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        a, b = abs(_first(c[rc, k], own, j, i - begin)), abs(pairs[q + SECOND])
         steep = b > a
         most, least = (b if steep else a), (a if steep else b)
-        inverse = one / (most if most > zero else one)
-        angle = beyond(least * inverse, count)
-        angle = np.float32(0.25) * whole - angle if steep else angle
-        angle = np.float32(0.5) * whole - angle if w1 < zero else angle
-        angle = whole - angle if w2 < zero else angle
-        below = np.floor(angle)
-        part = angle - below
-        wide = margin + loose[k] * inverse * per_turn
+        # no direction at all is that of the first vector, one of tiny numbers is nobody's
+        inverse = one / (most if most > faint else (zero if least > zero else one))
+        angle = arc(least * inverse, kind)
+        pairs[q + ANGLE] = right - angle if steep else angle
+        pairs[q + SHRINK] = inverse
+
+
+@inlined
+def turn_pairs(c, rc, i, lead, axes, count, begin, end, span):
+    """Fill the angular bins; pairs with an angle too near an edge are left in doubt.
+
+    `axes` (4,) holds the bins of the directions east, north, west and south.
+    """
+    pairs, kind = span.pairs, c.dtype.type
+    own, zero, middle = kind(lead), kind(0.0), kind(0.5)
+    east, north, west, south = kind(axes[0]), kind(axes[1]), kind(axes[2]), kind(axes[3])
+    per, half, whole = kind(count / (2.0 * math.pi)), kind(0.5 * count), kind(count)
+    margin, wider = kind(4.0 * np.finfo(kind).eps * count), per * kind(1.01)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        first, second = _first(c[rc, k], own, j, i - begin), pairs[q + SECOND]
+        at = pairs[q + ANGLE] * per
+        off = pairs[q + OFF]
+        wide = margin + off * pairs[q + SHRINK] * wider
+        # quarters of a circle are whole bins; what is not a number is not clear
+        clear = abs(at - np.floor(at) - middle) <= middle - wide
+        at = half - at if first < zero else at
+        at = np.floor(whole - at if second < zero else at)
         # on an axis, and known to be: the angle is known too
-        axis = (least == zero) & (loose[k] == zero)
-        along = (south if w2 < zero else north) if steep else (west if w1 < zero else east)
-        turns[k] = np.int32(along if axis else below)
-        unclear = ((part < wide) | (part > one - wide)) & (not axis)
-        verdict[k] = _doubt(verdict[k], unclear)
+        axis = ((first == zero) | (second == zero)) & (off == zero)
+        flat, steep = (west if first < zero else east), (south if second < zero else north)
+        along = flat if second == zero else steep
+        at = along if axis else at
+        pairs[q + TURN] = at
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear | axis, kind)
 
 
 @inlined
-def turn_round(c, rc, i, lead, gram, unit, half, span):
-    """Fill the bins of w in the planes (j, i) of pairs (i, j)."""
-    second, loose, verdict = span.second, span.loose, span.verdict
-    rows, columns = span.turned_rows, span.turned_columns
-    each, side = np.float32(unit), np.float32(half)
-    for k in range(second.shape[0]):
-        w1, g = np.float64(c[rc, k]) if k < i else lead, gram[i, k]
-        rest = 1.0 - g * g
-        sine = math.sqrt(rest if rest > 0.0 else 0.0)
-        v1, v2 = np.float32(g * w1 + sine * second[k]), np.float32(sine * w1 - g * second[k])
-        rows[k], columns[k] = grid_bin(v1, each, side), grid_bin(v2, each, side)
-        unclear = _edge(v1, each, loose[k]) | _edge(v2, each, loose[k])
-        verdict[k] = _doubt(verdict[k], unclear)
+def doubt_all(begin, end, span):
+    """Leave every sure hit in doubt: its bins cannot be held."""
+    pairs, kind = span.pairs, span.pairs.dtype.type
+    for j in range(end - begin):
+        q = np.uint64(j)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], False, kind)
 
 
 @inlined
-def give_up(span):
-    """Leave every sure hit in doubt: float32 cannot hold its bins."""
-    for k in range(span.verdict.shape[0]):
-        span.verdict[k] = _doubt(span.verdict[k], True)
-
-
-@inlined
-def weigh_pairs(c, rc, i, lead, gram, span, sums):
-    """Add the sure hits to the row's sums; return how many there are."""
-    second, verdict = span.second, span.verdict
-    hits, tilted, first, quadratic = 0, 0, 0.0, 0.0
-    for k in range(second.shape[0]):
-        w1 = np.float64(c[rc, k]) if k < i else lead
-        a, b = w1 * w1, second[k] * second[k]
-        hit = verdict[k] == SURE
-        total = a + b if hit else 1.0
-        part = 1.0 / (total if total > 0.0 else 1.0)
-        # cos 4φ = 1 − 8 ab/(a + b)²
-        wave = a * b * part * part if hit else 0.0
-        hits += hit
-        tilted += hit & (abs(gram[i, k]) > ORTHOGONAL)
-        first += wave
+def weigh_pairs(c, rc, i, lead, norm2, begin, end, table, span, sums):
+    """Add the sure hits to the row's sums; return how many, and whether pairs are in doubt."""
+    pairs, kind = span.pairs, c.dtype.type
+    own, zero, one, unit = kind(lead), kind(0.0), kind(1.0), kind(1.0 / norm2)
+    for j in range(end - begin):
+        q = np.uint64(j)
+        k = np.uint64(begin) + q
+        first, second = _first(c[rc, k], own, j, i - begin), pairs[q + SECOND]
+        crossed = (first < zero) ^ (second < zero)
+        share = np.float32((first * first + second * second) * unit)
+        hit = pairs[q + VERDICT] == kind(SURE)
+        wave = wave_between(pairs[q + ANGLE], crossed, table[BETWEEN, k], kind)
+        pairs[q + HIT] = one if hit else zero
+        pairs[q + SHARE] = kind(share) if hit else -one
+        pairs[q + WAVE] = wave if hit else zero
+    hits, verdicts, linear, quadratic = zero, zero, 0.0, 0.0
+    for j in range(end - begin):
+        q = np.uint64(j)
+        hits += pairs[q + HIT]
+        verdicts += pairs[q + VERDICT]
+    for j in range(end - begin):
+        wave = np.float64(pairs[np.uint64(j) + WAVE])
+        linear += wave
         quadratic += wave * wave
-    sums[1] += hits
-    if not tilted:
-        sums[2] += hits - 8.0 * first
-        sums[3] += hits - 32.0 * first + 128.0 * quadratic
-        return hits
-    first, quadratic = 0.0, 0.0
-    for k in range(second.shape[0]):
-        g = gram[i, k]
-        hit = verdict[k] == SURE
-        w1, w2 = np.float64(c[rc, k]) if k < i else lead, second[k]
-        a, b = w1 * w1, w2 * w2
-        # no direction at all: cos 4φ is 1
-        clear = hit & (a + b > 0.0)
-        w1, w2 = w1 if clear else 1.0, w2 if clear else 0.0
-        a, b = w1 * w1, w2 * w2
-        part = 1.0 / (a + b)
-        rest = 1.0 - g * g
-        wave = oblique_wave(w1, w2, g, math.sqrt(rest if rest > 0.0 else 1.0))
-        wave = 1.0 - 8.0 * a * b * part * part if abs(g) <= ORTHOGONAL else wave
-        wave = wave if hit else 0.0
-        first += wave
-        quadratic += wave * wave
-    sums[2] += first
-    sums[3] += 2.0 * quadratic - hits
-    return hits
+    number = np.int64(hits)
+    sums[1] += number
+    sums[2] += linear
+    sums[3] += 2.0 * quadratic - number
+    # a verdict of one is a hit, any larger one a doubt
+    return number, verdicts > hits
 
 
 @inlined
-def best_of(c, rc, i, lead, norm2, span):
-    """Return the sure hit with the largest ‖w‖²/‖x‖², in float32, and the first such vector."""
-    second, verdict, share, bits = span.second, span.verdict, span.share, span.bits
-    m = second.shape[0]
-    unit = 1.0 / norm2
-    for k in range(m):
-        w1 = np.float64(c[rc, k]) if k < i else lead
-        reach = (w1 * w1 + second[k] * second[k]) * unit
-        share[k] = np.float32(reach if verdict[k] == SURE else -1.0)
-    most = np.int32(-1)
-    for k in range(m):
+def best_of(begin, end, span):
+    """Return the sure hit with the largest ‖w‖²/‖x‖²: that, cos 4φ, and the first such vector."""
+    pairs, bits = span.pairs, span.bits
+    kind = bits.dtype.type
+    most = kind(-1)
+    for j in range(end - begin):
         # the bits of positive floats have their order, and a maximum of integers is one loop
-        most = np.int32(max(most, bits[k]))
-    first = np.int32(m)
-    for k in range(m):
-        first = np.int32(min(first, np.int32(k) if bits[k] == most else np.int32(m)))
-    return share[first], first
-
-
-@inlined
-def scatter_pairs(i, counts, span):
-    """Count the sure hits of leader i."""
-    grids, turned, angle = counts.grids, counts.swapped, counts.angle
-    both = turned.shape[1] > 0
-    for side in range(2):
-        begin, end = (0, i) if side else (i + 1, span.second.shape[0])
-        for k in range(begin, end):
-            if span.verdict[k] != SURE:
-                continue
-            row, column = span.rows[k], span.columns[k]
-            # the leader's coordinate, the steadier one, first
-            a, b = (column, row) if side else (row, column)
-            grids[side, np.uint32(a), np.uint32(b)] += np.uint32(1)
-            counts.touched[side, np.uint32(a)] = True
-            angle[np.uint32(span.turns[k])] += 1
-            if both:
-                row, column = span.turned_rows[k], span.turned_columns[k]
-                a, b = (row, column) if side else (column, row)
-                turned[1 - side, np.uint32(a), np.uint32(b)] += np.uint32(1)
-                counts.swapped_touched[1 - side, np.uint32(a)] = True
-    if counts.seen.shape[0]:
-        for k in range(span.second.shape[0]):
-            counts.seen[i, k] += np.uint32(span.verdict[k] == SURE)
-
-
-@inlined
-def doubtful_pairs(span):
-    """Return how many pairs are in doubt."""
-    number = 0
-    for k in range(span.second.shape[0]):
-        number += span.verdict[k] == DOUBTFUL
-    return number
+        most = kind(max(most, bits[np.uint64(j) + SHARE]))
+    at = np.int32(CHUNK)
+    for j in range(end - begin):
+        here = np.int32(j) if bits[np.uint64(j) + SHARE] == most else np.int32(CHUNK)
+        at = np.int32(min(at, here))
+    q = np.uint64(at)
+    return pairs[q + SHARE], pairs[q + WAVE], begin + at

@@ -15,19 +15,23 @@ import numpy as np
 
 from ppp.kernels.inputs import COLUMNS, close
 from ppp.kernels.leading import (
+    CHUNK,
     DOUBTFUL,
+    SURE,
+    VERDICT,
     Span,
     best_of,
-    doubtful_pairs,
-    give_up,
+    direct,
+    doubt_all,
     pair_up,
     place,
-    scatter_pairs,
+    table_of,
     turn_pairs,
     turn_round,
     weigh_pairs,
 )
 from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
+from ppp.kernels.placing import scatter_pairs
 from ppp.kernels.rows import (
     BATCH,
     EXTREME,
@@ -53,14 +57,18 @@ from ppp.planes import DEGENERATE
 
 #: A leader above the threshold with one candidate in so many vectors takes all of them at once.
 MANY = 8
+#: Verdicts asked at once whether any is in doubt.
+FEW = 16
 
 
 class ObliqueCounts(NamedTuple):
     """A worker's counters, of size zero where they are not wanted.
 
-    `grids` (2, G + 2, G + 2) has a guard bin at each end: [0] from pairs whose leader is the first
-    vector, [1] transposed, from the others; `touched` says which rows were counted into. `swapped`
-    likewise, for the planes (j, i). `seen` (m, m) counts leader by partner.
+    `grids` (2, G + 2, G + 3) has a guard bin at each end, and a column for what is no hit: [0] from
+    pairs whose leader is the first vector, [1] transposed, from the others; `touched` says which
+    rows may have been counted into. `swapped` likewise, for the planes (j, i). `seen` (m, m) counts
+    leader by partner. `angle` has one bin more, for what is no hit; `axes` (4,) are the angular
+    bins of the directions east, north, west and south.
     """
 
     grids: np.ndarray
@@ -69,6 +77,7 @@ class ObliqueCounts(NamedTuple):
     swapped_touched: np.ndarray
     seen: np.ndarray
     angle: np.ndarray
+    axes: np.ndarray
     per_unit: float
 
 
@@ -88,10 +97,12 @@ class Vectors(NamedTuple):
 class ObliqueRoom(NamedTuple):
     """Room for the candidates of a row, a leader's pairs, and what is known of a batch.
 
-    Of a candidate: index, value, whether that is exact. `best` holds ‖w‖²/‖x‖² of the row's best
-    plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums, the rows to search.
+    Indices that may lead; of a candidate: index, value, whether that is exact. `best` holds
+    ‖w‖²/‖x‖² of the row's best plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums,
+    the rows to search.
     """
 
+    leaders: np.ndarray
     order: np.ndarray
     value: np.ndarray
     sure: np.ndarray
@@ -103,14 +114,15 @@ class ObliqueRoom(NamedTuple):
     rows: np.ndarray
 
     @classmethod
-    def of(cls, m: int) -> ObliqueRoom:
-        """Return room for m coordinates."""
+    def of(cls, m: int, kind: np.dtype) -> ObliqueRoom:
+        """Return room for m coordinates of a kind, float32 or float64."""
         return cls(
+            np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1),
             np.zeros(m + 1, np.bool_),
             np.zeros(2),
-            Span.of(m),
+            Span.of(m, kind),
             np.zeros(BATCH),
             np.zeros(BATCH),
             np.zeros((BATCH, COLUMNS)),
@@ -147,22 +159,21 @@ def _may_pair(gram, i, j, ci, cj, least):
 
     Where its cosine would have to be made, or its vectors nearly agree, it has.
     """
-    qi, qj = ci * ci, cj * cj
-    if not led(i, j, qi, qj):
+    if not led(i, j, ci, cj):
         return False
     if not gram.shape[0]:
         return True
     g = gram[i, j]
     rest = 1.0 - g * g
     # w·w (1 − g²), symmetric in both coordinates, with room for rounding
-    reach = qi + qj - 2.0 * g * ci * cj
-    return rest < 1e-4 or reach >= least * rest * (1.0 - 1e-9) - 1e-12 * qi
+    reach = ci * ci + cj * cj - 2.0 * g * ci * cj
+    return rest < 1e-4 or reach >= least * rest * (1.0 - 1e-9) - 1e-12 * ci * ci
 
 
 @part
 def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
     """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
-    if not led(i, j, ci * ci, cj * cj):
+    if not led(i, j, ci, cj):
         return False
     g = cosine(frame.gram, frame.rows, i, j)
     rest = 1.0 - g * g
@@ -183,7 +194,7 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
         counts.seen[i, j] += np.uint32(1)
     if counts.grids.shape[1]:
         half = (counts.grids.shape[1] - 2) // 2
-        counts.angle[turn_quickly(w1, w2, counts.angle.shape[0])] += 1
+        counts.angle[turn_quickly(w1, w2, counts.angle.shape[0] - 1)] += np.uint32(1)
         _mark(w1 * scale, w2 * scale, i > j, counts.per_unit, half, counts.grids, counts.touched)
         if counts.swapped.shape[1]:
             v1, v2 = other_way(w1, w2, g)
@@ -193,36 +204,56 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
 
 
 @fast_part
-def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room, sums):
-    """Count leader i with every vector; return its hits."""
-    span, gram = room.span, frame.gram
-    pair_up(c, r, i, lead, gram, least, error, norm2, span)
-    if counts.grids.shape[1]:
-        half, unit = (counts.grids.shape[1] - 2) // 2, counts.per_unit * scale
-        if SMALL <= unit <= LARGE:
-            place(c, r, i, lead, unit, half, span)
-            turn_pairs(c, r, i, lead, counts.angle.shape[0], span)
-            if counts.swapped.shape[1]:
-                turn_round(c, r, i, lead, gram, unit, half, span)
-        else:
-            give_up(span)
-    hits = weigh_pairs(c, r, i, lead, gram, span, sums)
-    if hits:
-        reach, j = best_of(c, r, i, lead, norm2, span)
-        if _prefer(room.best, reach, min(i, j) * c.shape[1] + max(i, j)):
-            w1 = np.float64(c[r, j]) if j < i else lead
-            cos4, cos8 = waves(w1, span.second[j], gram[i, j])
-            sums[4], sums[5], sums[6] = 1.0, cos4, cos8
-        if counts.grids.shape[1]:
-            scatter_pairs(i, counts, span)
-    if doubtful_pairs(span):
-        for k in range(c.shape[1]):
-            if span.verdict[k] == DOUBTFUL:
+def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, end, frame, counts, room, sums):
+    """Count the pairs in doubt of leader i with vectors begin … end − 1; return their hits."""
+    pairs, hits = room.span.pairs, 0
+    for start in range(0, end - begin, FEW):
+        # mostly none: so many are asked at once
+        first, doubtful = np.uint64(start), np.int32(0)
+        for j in range(FEW):
+            verdict = np.int32(pairs[first + np.uint64(j) + VERDICT])
+            doubtful = np.int32(max(doubtful, verdict))
+        for k in range(begin + start, min(end, begin + start + FEW) if doubtful > SURE else 0):
+            if pairs[np.uint64(k - begin) + VERDICT] >= DOUBTFUL:
                 near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
                 hits += _count_pair(
                     x, r, i, k, lead, near, norm2, scale, least, frame, counts, room.best, sums
                 )
     return hits
+
+
+@fast_part
+def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room, sums):
+    """Count leader i with every vector; return its hits."""
+    span, m = room.span, c.shape[1]
+    table = span.tables[table_of(i, frame.gram, span)]
+    half, unit = (counts.grids.shape[1] - 2) // 2, counts.per_unit * scale
+    total = 0
+    for begin in range(0, m, CHUNK):
+        end = min(m, begin + CHUNK)
+        pair_up(c, r, i, lead, least, error, norm2, begin, end, table, span)
+        direct(c, r, i, lead, begin, end, span)
+        if half > 0:
+            place(c, r, i, lead, unit, half, begin, end, span)
+            turn_pairs(c, r, i, lead, counts.axes, counts.angle.shape[0] - 1, begin, end, span)
+            if counts.swapped.shape[1]:
+                turn_round(c, r, i, lead, unit, half, begin, end, table, span)
+            if not SMALL <= unit <= LARGE:
+                doubt_all(begin, end, span)
+        hits, doubtful = weigh_pairs(c, r, i, lead, norm2, begin, end, table, span, sums)
+        total += hits
+        if hits:
+            reach, cos4, j = best_of(begin, end, span)
+            if _prefer(room.best, reach, min(i, j) * m + max(i, j)):
+                wave = np.float64(cos4)
+                sums[4], sums[5], sums[6] = 1.0, wave, 2.0 * wave * wave - 1.0
+            if half > 0:
+                scatter_pairs(i, lead, scale, begin, end, counts, span)
+        if doubtful:
+            total += _settle(
+                x, r, c, i, lead, norm2, scale, least, error, begin, end, frame, counts, room, sums
+            )
+    return total
 
 
 @inlined
@@ -232,6 +263,15 @@ def _exact(x, r, k, vectors, room):
         room.value[k] = dot(x, r, vectors, room.order[k])
         room.sure[k] = True
     return room.value[k]
+
+
+@inlined
+def _reaching(c, r, level):
+    """Return how many |c| of a row reach a level."""
+    least, number = c.dtype.type(level), np.int32(0)
+    for k in range(c.shape[1]):
+        number += np.int32(abs(c[r, k]) >= least)
+    return number
 
 
 @fast_part
@@ -245,35 +285,38 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     least = (2.0 * frame.lowest - MARGIN) * kept
     if (most + error) ** 2 + (second + error) ** 2 < least:
         return 0
-    floor = least - (most + error) ** 2
-    low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
-    order = room.order
-    number = gather(c, r, max(0.0, low), heights, order)
-    for k in range(number):
-        room.value[k], room.sure[k] = np.float64(c[r, order[k]]), error == 0.0
+    order, leaders = room.order, room.leaders
+    level = math.sqrt(max(0.0, frame.lowest * kept)) * (1.0 - 1e-6) - error
+    chosen = gather(c, r, max(0.0, level), heights, leaders)
+    number = -1
     room.best[0] = -1.0
     hits = 0
-    for k in range(number):
-        i = order[k]
-        if not leads(abs(room.value[k]) + error, frame.bounds[i], kept):
+    for at in range(chosen):
+        i = leaders[at]
+        lead = np.float64(c[r, i])
+        if not leads(abs(lead) + error, frame.bounds[i], kept):
             continue
-        lead = _exact(x, r, k, frame.rows, room)
-        if not leads(lead, frame.bounds[i], kept):
-            continue
+        if error > 0.0:
+            lead = dot(x, r, frame.rows, i)
+            if not leads(lead, frame.bounds[i], kept):
+                continue
         # most pairs are turned away before their cosine is read, or made
         near = partner_floor(frame.bounds[i], lead, kept) - error
         # alone above the threshold it hits with every vector, or nearly
-        if frame.gram.shape[0] and lead * lead >= kept and number * MANY >= c.shape[1]:
-            many = 0
-            for other in range(number):
-                many += abs(room.value[other]) >= near
-            if many * MANY >= c.shape[1]:
-                hits += _count_all(
-                    x, r, c, i, lead, norm2, scale, kept, error, frame, counts, room, sums
-                )
-                continue
+        alone = frame.gram.shape[0] and lead * lead >= kept
+        if alone and np.int64(_reaching(c, r, near)) * MANY >= c.shape[1]:
+            hits += _count_all(
+                x, r, c, i, lead, norm2, scale, kept, error, frame, counts, room, sums
+            )
+            continue
+        if number < 0:
+            floor = least - (most + error) ** 2
+            low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
+            number = gather(c, r, max(0.0, low), heights, order)
+            for k in range(number):
+                room.value[k], room.sure[k] = np.float64(c[r, order[k]]), error == 0.0
         for other in range(number):
-            if abs(room.value[other]) < near or other == k:
+            if abs(room.value[other]) < near or order[other] == i:
                 continue
             value = _exact(x, r, other, frame.rows, room)
             if _may_pair(frame.gram, i, order[other], lead, value, kept):

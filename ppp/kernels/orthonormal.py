@@ -35,11 +35,12 @@ NARROW = 64
 class Counts(NamedTuple):
     """A worker's counters, of size zero where they are not wanted.
 
-    `grids` (2, G + 2, G + 2) has a guard bin at each end, leader first: [0] when the leader is the
-    plane's first vector, [1] when it is the second; `touched` (2, G + 2) says which of their rows
-    were counted into. `seen` (m, m) counts leader by partner, `full` (m,) the rows whose leader
-    hits with every other vector. `relative` (4, columns) counts angles from the leader's axis (see
-    `ppp.kernels.turning.unfold`), `angle` those too near an edge for that.
+    `grids` (4, G + 2, G + 2) has a guard bin at each end, leader first: [0] when the leader is the
+    plane's first vector, [1] when it is the second, and a second set that takes half of the hits;
+    `touched` (4, G + 2) says which of their rows were counted into. `seen` (m, m) counts leader by
+    partner, `full` (m,) the rows whose leader hits with every other vector. `relative`
+    (8, columns) counts angles from the leader's axis (see `ppp.kernels.turning.unfold`), two sets
+    likewise, `angle` those too near an edge for that.
     """
 
     grids: np.ndarray
@@ -219,7 +220,7 @@ def fold_grids(grids, touched, grid):
                 grids[which, a, b] = 0
                 if not (0 < a <= size and 0 < b <= size):
                     outside += count
-                elif which == 0:
+                elif which % 2 == 0:
                     grid[a - 1, b - 1] += count
                 else:
                     grid[b - 1, a - 1] += count

@@ -97,9 +97,9 @@ def leads(own, bound, threshold):
 
 
 @inlined_part
-def led(i, j, qi, qj):
-    """Return whether i leads j: it has the larger c², or on a tie the smaller index."""
-    return qj < qi or (qj == qi and j > i)
+def led(i, j, ci, cj):
+    """Return whether i leads j: it has the larger |c|, or on a tie the smaller index."""
+    return abs(cj) < abs(ci) or (abs(cj) == abs(ci) and j > i)
 
 
 @part
@@ -110,13 +110,12 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, bounds, order, coun
     """
     hits = 0
     ci = np.float64(c[i])
-    qi = ci * ci
     # most pairs are turned away before their cosine is read, or made
     floor = partner_floor(bounds[i], ci, threshold)
     for k in range(count):
         j = order[k]
         cj = np.float64(c[j])
-        if abs(cj) < floor or not led(i, j, qi, cj * cj):
+        if abs(cj) < floor or not led(i, j, ci, cj):
             continue
         if i < j:
             w1, w2 = ci, cj

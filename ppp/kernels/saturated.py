@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppp.kernels.rows import inlined
-from ppp.kernels.turning import column, doubt, turn_from
+from ppp.kernels.turning import doubt, plain_column, turn_from
 
 #: In the least precision, so that a float32 expression stays one.
 ONE = np.float32(1.0)
@@ -18,18 +18,24 @@ SMALL, LARGE = 2.0**-60, 2.0**60
 
 
 @inlined
-def grid_bin(w, per_unit, half):
-    """Return the guarded bin of a coordinate: 0 below the grid, 2 half + 1 beyond it.
+def guarded(w, per_unit, half):
+    """Return the guarded bin of a coordinate, as a float: 0 below the grid, 2 half + 1 beyond it.
 
     All in the precision of `w`; `per_unit` is a power of two, so that the product is exact.
     """
     position = np.floor(w * per_unit)
     # a product that underflows still lies below zero
-    position = -ONE if (position == 0) & (w < 0) else position
+    limit = -ONE if w < 0 else half
+    position = position if position < limit else limit
     position = position if position >= -half else -half - ONE
-    position = position if position < half else half
     # summed as floats: numba would widen a sum of two int32, and halve the width of the vectors
-    return np.int32(position + half + ONE)
+    return position + half + ONE
+
+
+@inlined
+def grid_bin(w, per_unit, half):
+    """Return the guarded bin of a coordinate."""
+    return np.int32(guarded(w, per_unit, half))
 
 
 @inlined
@@ -66,7 +72,7 @@ def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
     for k in range(c.shape[1]):
         bins[k] = grid_bin(c[rc, k] * size, unit, side)
     for k in range(c.shape[1]):
-        marks[k] = column(c[rc, k], lead, inverse, count, margin)
+        marks[k] = plain_column(c[rc, k], inverse, count, margin)
 
 
 @inlined
@@ -85,12 +91,24 @@ def scatter_all(c, rc, at, scale, counts, room):
         begin, end = (at + 1, c.shape[1]) if side == 0 else (0, at)
         turned = 2 * side + negative
         grid, angles = grids[side, row], relative[turned]
+        grid2, angles2 = grids[side + 2, row], relative[turned + 4]
         counts.touched[side, row] = True
-        for k in range(begin, end):
-            grid[np.uint32(bins[k])] += np.uint32(1)
-            angles[np.uint32(marks[k])] += np.uint32(1)
-        if angles[last]:
-            angles[last] = 0
+        counts.touched[side + 2, row] = True
+        half = (end - begin) // 2
+        # small coordinates share a few counters, and one raised again waits for the last time: the
+        # halves have each their own
+        for k in range(half):
+            first = np.uint64(begin) + np.uint64(k)
+            second = first + np.uint64(half)
+            grid[np.uint32(bins[first])] += np.uint32(1)
+            angles[np.uint32(marks[first])] += np.uint32(1)
+            grid2[np.uint32(bins[second])] += np.uint32(1)
+            angles2[np.uint32(marks[second])] += np.uint32(1)
+        if 2 * half < end - begin:
+            grid[np.uint32(bins[end - 1])] += np.uint32(1)
+            angles[np.uint32(marks[end - 1])] += np.uint32(1)
+        if angles[last] + angles2[last]:
+            angles[last] = angles2[last] = 0
             for k in range(begin, end):
                 if marks[k] == last:
                     angle[turn_from(lead, c[rc, k], side, angle.shape[0])] += 1

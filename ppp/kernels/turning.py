@@ -11,14 +11,10 @@ import math
 import numpy as np
 
 from ppp.kernels.rows import inlined, jit, part
+from ppp.kernels.waves import arc
 
-#: atan(t) / t as a polynomial in t², to 5e-7 on [−1, 1].
-_SERIES = np.polynomial.Chebyshev.interpolate(
-    lambda z: np.arctan(np.sqrt(z)) / np.sqrt(z), 6, domain=[1e-12, 1]
-).convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1])
-_C0, _C1, _C2, _C3, _C4, _C5, _C6 = (np.float32(c) for c in _SERIES.coef)
 #: Share of a full circle that bounds the error of an angle in float32.
-_ERROR = 1e-6
+_ERROR = 3e-7
 _ONE = np.float32(1.0)
 
 #: Columns after the bins: tangents of exactly 0, 1 and −1, and those that float32 leaves in doubt.
@@ -55,34 +51,41 @@ def doubt(count):
 
 @inlined
 def beyond(t, count):
-    """Return the angle atan t in bins, in float32."""
-    z = t * t
-    series = _C5 + z * _C6
-    series = _C4 + z * series
-    series = _C3 + z * series
-    series = _C2 + z * series
-    series = _C1 + z * series
-    series = _C0 + z * series
-    return t * series * np.float32(count / (2.0 * math.pi))
+    """Return the angle atan t in bins, in float32, t in [−1, 1]."""
+    return arc(t, np.float32) * np.float32(count / (2.0 * math.pi))
+
+
+@inlined
+def _column(value, inverse, count, margin):
+    """Return what `plain_column` does, as a float."""
+    angle = beyond(np.float32(value) * inverse, count)
+    below = np.floor(angle)
+    half = np.float32(0.5)
+    clear = abs(angle - below - half) <= half - margin
+    # whole numbers as floats: numba would widen a sum of two int32
+    last = np.float32(count // 4 + 2 + SLOTS)
+    steps = below + np.float32(count // 8 + 1)
+    steps = steps if clear else last
+    return last - np.float32(3) if value == 0 else steps
+
+
+@inlined
+def plain_column(value, inverse, count, margin):
+    """Return the column of a hit in the histogram relative to the leader's axis.
+
+    `value` is the other coordinate, `inverse` that of the leader's in float32. An angle within
+    `margin` bins of an edge goes to the last column, unless its tangent is zero.
+    """
+    return np.int32(_column(value, inverse, count, margin))
 
 
 @inlined
 def column(value, lead, inverse, count, margin):
-    """Return the column of a hit in the histogram relative to the leader's axis.
-
-    `value` and `lead` are the coordinates, inverse is 1/lead in float32; an angle within `margin`
-    bins of an edge goes to the last column, unless its tangent is 0, 1 or −1.
-    """
-    angle = beyond(np.float32(value) * inverse, count)
-    below = np.floor(angle)
-    part = angle - below
-    # whole numbers as floats: numba would widen a sum of two int32
+    """Return what `plain_column` does, but for tangents of 1 and −1, which have their columns."""
     last = np.float32(count // 4 + 2 + SLOTS)
-    steps = below + np.float32(count // 8 + 1)
-    steps = last if (part < margin) | (part > _ONE - margin) else steps
+    steps = _column(value, inverse, count, margin)
     steps = last - _ONE if value == -lead else steps
-    steps = last - np.float32(2) if value == lead else steps
-    return np.int32(last - np.float32(3) if value == 0 else steps)
+    return np.int32(last - np.float32(2) if value == lead else steps)
 
 
 @inlined
