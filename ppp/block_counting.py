@@ -63,8 +63,8 @@ class BlockCounter(ABC):
         state = np.empty(block.rows, np.uint8)
         m = self._tally.planes.frame.m
         step = block.rows if self._whole else piece_rows(m)
-        step = min(step, FLUSH_HITS // (m * (m - 1) // 2))
-        for start in range(0, block.rows, max(1, step)):
+        step = max(1, min(step, FLUSH_HITS // (m * (m - 1) // 2)))
+        for start in range(0, block.rows, step):
             x = read_only(self._ready(block.x[start : start + step]))
             c, gamma = (x, 0.0) if self._whole else self._coordinates(x)
             hits = self._count(x, c, gamma, block.sample, code, start, ledger, state)

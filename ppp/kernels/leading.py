@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import fast_part, inlined
+from ppp.kernels.rows import fast_part, inlined, inlined_part
 from ppp.kernels.saturated import guarded
-from ppp.kernels.waves import arc, upright, wave_between
+from ppp.kernels.waves import arc, single, upright, wave_between
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
 #: No hit, a hit, and from there on a pair to be decided by itself.
@@ -33,6 +33,8 @@ FIELDS = 13
 #: What is known of a leader's planes: 1/√(1 − g²) and g/√(1 − g²), zero for vectors that are
 #: (nearly) parallel; how much they lengthen the rounding of w; the angle between the vectors.
 INVERSE, TILT, SLACK, BETWEEN = 0, 1, 2, 3
+#: Below this 1 − g² float32 tells counts, but not where between two vectors a row is (cos 4φ).
+CLOSE = 1e-2
 #: In-plane lengths below this have no inverse in float32.
 FAINT = 1e-30
 #: Bytes of such tables a worker keeps, at most, and leaders they always have room for.
@@ -70,6 +72,12 @@ class Span(NamedTuple):
         return cls(pairs, bits, *places, tables, np.full(slots, -1))
 
 
+@inlined_part
+def _rest(g):
+    """Return 1 − g², rounded as where a single pair is looked at: a fused sum differs."""
+    return 1.0 - g * g
+
+
 @fast_part
 def table_of(i, gram, span):
     """Return which of the tables is that of leader i, filled."""
@@ -77,16 +85,17 @@ def table_of(i, gram, span):
     if span.owner[at] == i:
         return at
     inverse, tilt, slack, between = span.tables[at]
+    least = CLOSE if single(inverse.dtype.type) else NEARLY_PARALLEL
     for k in range(inverse.shape[0]):
-        rest = 1.0 - gram[i, k] * gram[i, k]
+        rest = _rest(gram[i, k])
         own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
         inverse[k] = own if rest >= NEARLY_PARALLEL else 0.0
         # orthogonal vectors need no arithmetic, so that their ties stay ties
         size = own if gram[i, k] != 0.0 else 0.0
-        size = size if rest >= NEARLY_PARALLEL else np.inf
+        size = size if rest >= least else np.inf
         slack[k] = size if rest >= DEGENERATE else 0.0
     for k in range(tilt.shape[0]):
-        rest = 1.0 - gram[i, k] * gram[i, k]
+        rest = _rest(gram[i, k])
         own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
         tilt[k] = gram[i, k] * own if rest >= NEARLY_PARALLEL else 0.0
     for k in range(between.shape[0]):
@@ -132,7 +141,8 @@ def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
     tie = abs(own) if known else kind(-1.0)
     # alone above the threshold, the leader reaches it with every vector
     alone = lead * lead >= threshold * (1.0 + 1e-12)
-    level = kind(-np.inf if alone else threshold)
+    # where squares leave the range, as those of scaled rows do, no verdict but doubt is left
+    level = kind(-np.inf if alone or norm2 > np.finfo(kind).max else threshold)
     twice, rounding = kind(2.0 * size), kind(8.0 * eps * norm2)
     none, sure, doubtful = kind(NONE), kind(SURE), kind(DOUBTFUL)
     for j in range(end - begin):

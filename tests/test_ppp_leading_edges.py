@@ -1,0 +1,88 @@
+"""Leaders that take all their partners at once, where float32 or its bounds come to their ends."""
+
+import naive
+import numba
+import numpy as np
+import pytest
+
+from ppp.frame import Frame
+from ppp.kernels import leading
+from ppp.kernels.leading import INVERSE, SLACK, TILT, Span
+from ppp.planes import DEGENERATE, NEARLY_PARALLEL, Planes
+from ppp.rule import Rule
+from ppp.scan import tally_of
+
+BINS, ANGLES = 64, 48
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("exponent", [0, 60, -60, 110, -130])
+@pytest.mark.parametrize("epsilon", [1.0, 0.6, 0.8])
+def test_leaders_at_the_threshold_count_whatever_the_size_of_a_row(exponent, epsilon):
+    n = 50
+    frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)]))
+    x = np.zeros((3, n))
+    x[0, 3], x[1, [3, 7]], x[2, [3, 7]] = -2.0, (3.0, 4.0), (-4.0, 3.0)
+    x = np.ldexp(x, exponent).astype(np.float32)  # beyond 1e±30 they are scaled, to 2^100
+    planes = Planes.of(frame, "combination")
+    tally = tally_of(x, planes, Rule(epsilon, bins=BINS, angles=ANGLES), detailed=True)
+    hits = naive.points(x, frame.vectors, frame.gram, epsilon)
+    w = np.array([hit[2:] for hit in hits])
+    grid, outside, angle = naive.binned(w, tally.half_width, BINS, ANGLES)
+    kept = np.bincount([hit[1] for hit in hits], minlength=planes.count)
+    np.testing.assert_array_equal(tally.kept, kept)
+    np.testing.assert_array_equal(tally.grid, grid)
+    np.testing.assert_array_equal(tally.angle, angle)
+    assert (tally.hits, tally.outside) == (len(hits), outside)
+
+
+@numba.njit
+def fill(gram, span):
+    return leading.table_of(0, gram, span)
+
+
+@pytest.mark.parametrize("edge", [DEGENERATE, NEARLY_PARALLEL, 1e-3, 0.5])
+def test_tables_round_cosines_as_a_single_pair_does(edge):
+    g = np.sqrt(1 - edge) + np.arange(-500, 501) * 2.0**-53
+    span = Span.of(len(g), np.dtype(np.float64))
+    table = span.tables[fill(np.tile(g, (len(g), 1)), span)]
+    rest = 1 - g * g
+    apart = rest >= NEARLY_PARALLEL
+    inverse = np.where(apart, 1 / np.sqrt(np.where(apart, rest, 1.0)), 0.0)
+    np.testing.assert_allclose(table[INVERSE], inverse, rtol=1e-15)
+    np.testing.assert_allclose(table[TILT], g * inverse, rtol=1e-15)
+    # what spans no plane is nobody's, what is nearly parallel is decided pair by pair
+    np.testing.assert_array_equal(table[SLACK] == 0, rest < DEGENERATE)
+    np.testing.assert_array_equal(np.isinf(table[SLACK]), (rest >= DEGENERATE) & ~apart)
+
+
+@pytest.mark.parametrize("sine", [3e-3, 1e-2])
+def test_rows_between_close_vectors_keep_their_waves_in_float32(sine):
+    rng = np.random.default_rng(1)
+    one = unit(rng.standard_normal((8, 52)))
+    aside = rng.standard_normal((8, 52))
+    aside = unit(aside - np.sum(aside * one, axis=1, keepdims=True) * one)
+    frame = Frame.given(np.vstack([one, one + sine * aside, sine * aside - one]))
+    x = frame.vectors[rng.integers(24, size=80)] + 0.01 * rng.standard_normal((80, 52))
+    x = x.astype(np.float32)
+    planes, rule = Planes.of(frame, "combination"), Rule(0.4, bins=BINS, angles=ANGLES)
+    single = tally_of(x, planes, rule, detailed=True)
+    double = tally_of(x.astype(np.float64), planes, rule, detailed=True)
+    assert single.hits > 80 * 20
+    np.testing.assert_array_equal(single.kept, double.kept)
+    np.testing.assert_array_equal(single.grid, double.grid)
+    np.testing.assert_array_equal(single.angle, double.angle)
+    found, wanted = (tally.moments.reshape(-1, 8).sum(axis=0)[2:4] for tally in (single, double))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6 * single.hits)
+
+
+def test_rows_with_more_planes_than_a_counter_holds_are_counted_one_by_one():
+    n = 65_600  # planes of one row alone: 2^31 and more
+    x = np.zeros((3, n), np.float32)
+    x[0, 5], x[1, [3, n - 1]], x[2] = 1.0, 1.0, 1.0
+    tally = tally_of(x, Planes.of(Frame.standard(n), "combination"), Rule(0.75), detailed=True)
+    assert (tally.rows, tally.hits) == (3, n - 1 + 1)
+    assert tally.grid.sum() + tally.outside == tally.hits
