@@ -22,11 +22,23 @@ def unit(vectors):
 @pytest.mark.parametrize("exponent", [0, 60, -60, 110, -130])
 @pytest.mark.parametrize("epsilon", [1.0, 0.6, 0.8])
 def test_leaders_at_the_threshold_count_whatever_the_size_of_a_row(exponent, epsilon):
-    n = 50
-    frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)]))
-    x = np.zeros((3, n))
+    x = np.zeros((3, 50))
     x[0, 3], x[1, [3, 7]], x[2, [3, 7]] = -2.0, (3.0, 4.0), (-4.0, 3.0)
-    x = np.ldexp(x, exponent).astype(np.float32)  # beyond 1e±30 they are scaled, to 2^100
+    # beyond 1e±30 they are scaled, to 2^100
+    agree(np.ldexp(x, exponent).astype(np.float32), epsilon)
+
+
+@pytest.mark.parametrize("small", [-1e-45, 1e-45, -1e-40, 1e-30, -0.0])
+def test_the_least_numbers_keep_their_side_of_zero_beside_the_largest(small):
+    x = np.zeros((2, 50), np.float32)
+    x[:, 1], x[:, 3], x[1, 4] = (3e38, -3e38), small, -small
+    agree(x, 0.5)
+
+
+def agree(x, epsilon):
+    """Compare counts in the frame of all axes, both ways round, with the definition."""
+    n = x.shape[1]
+    frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)]))
     planes = Planes.of(frame, "combination")
     tally = tally_of(x, planes, Rule(epsilon, bins=BINS, angles=ANGLES), detailed=True)
     hits = naive.points(x, frame.vectors, frame.gram, epsilon)

@@ -20,6 +20,9 @@ from ppp.kernels.rows import (
 )
 from ppp.kernels.searching import Patterns
 
+#: The smallest positive number in float32.
+LEAST_SINGLE = 2.0**-149
+
 
 class Spare(NamedTuple):
     """A row of unusual size: scaled, its coordinates, their patterns, room to search it in.
@@ -50,7 +53,7 @@ def _examine(x, r, scratch):
     An extreme row is written, scaled by a power of two, into scratch (1, n); its state is VALID.
     In float32 it is made large, so that its small coordinates do not vanish.
     """
-    lift = 100 if scratch.itemsize == 4 else 0
+    lift, least = (100, LEAST_SINGLE) if scratch.itemsize == 4 else (0, 0.0)
     most = 0.0
     for k in range(x.shape[1]):
         value = abs(np.float64(x[r, k]))
@@ -61,7 +64,10 @@ def _examine(x, r, scratch):
         return ZERO, 1.0
     exponent = math.frexp(most)[1] - lift
     for k in range(x.shape[1]):
-        scratch[0, k] = math.ldexp(np.float64(x[r, k]), -exponent)
+        value = math.ldexp(np.float64(x[r, k]), -exponent)
+        # what would vanish beside a huge one keeps its side of zero: bins and angles tell them
+        vanishes = abs(value) < least and value != 0.0
+        scratch[0, k] = math.copysign(least, value) if vanishes else value
     # Beyond the range of float64 the true coordinate is out of any grid, or zero.
     return VALID, math.ldexp(1.0, min(1023, max(-1074, exponent)))
 
