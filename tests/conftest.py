@@ -8,7 +8,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
+from matplotlib import pyplot as plt
+
+from ppp import cli
 
 settings.register_profile(
     "project", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
@@ -49,3 +53,19 @@ def one_torch_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run ppp-plot in a folder of its own; its figures are closed afterwards."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, code=0):
+        result = CliRunner().invoke(cli.plot, list(words))
+        unforeseen = result.exception is not None and not isinstance(result.exception, SystemExit)
+        assert not unforeseen, result.exception
+        assert result.exit_code == code, result.output
+        return result.output
+
+    yield run
+    plt.close("all")
