@@ -78,6 +78,29 @@ def gather(c, rc, least, heights, order):
 
 
 @inlined
+def first_at(bits, rc, level, mask):
+    """Return the first index whose |c|, as its bits, is `level`."""
+    kind = bits.dtype.type
+    first = np.int32(bits.shape[1])
+    # to the end, without a branch: that is a few vector instructions
+    for k in range(bits.shape[1]):
+        here = kind(bits[rc, k] & mask) == level
+        first = np.int32(min(first, np.int32(k) if here else np.int32(bits.shape[1])))
+    return first
+
+
+@inlined
+def largest_but(bits, rc, top, mask):
+    """Return the largest |c| of a row but that of `top`, as its bits."""
+    kind = bits.dtype.type
+    most = kind(0)
+    for k in range(bits.shape[1]):
+        here = kind(bits[rc, k] & mask)
+        most = kind(max(most, here if np.int32(k) != np.int32(top) else kind(0)))
+    return most
+
+
+@inlined
 def find(c, rc, most, heights):
     """Return the first index whose |c| is the largest."""
     level = c.dtype.type(most)
@@ -351,23 +374,26 @@ def search_rows(
     hits : int
     """
     bits, mask, peaks, heights = patterns
-    rows, tops = room.rows, room.tops
+    rows, tops, m = room.rows, room.tops, c.shape[1]
     total = saturated = 0
     for at in range(number):
         r = rows[at]
         square = norm2[r - begin]
         lowest = threshold(bound, square, scale)
-        most = measure(bits, r, mask, peaks, heights)
         top = -1
+        peaks[0] = largest(bits, r, 0, m, mask)
+        most = heights[0]
         # float32 holds the bins of rows of usual size only
         if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
-            top = find(c, r, most, heights)
+            top = first_at(bits, r, peaks[0], mask)
             rows[saturated], tops[saturated] = r, top
             saturated += 1
-            second = runner_up(bits, r, top, mask, peaks, heights)
+            peaks[0] = largest_but(bits, r, top, mask)
+            second = heights[0]
             vote(most * most, second * second, sums[r - begin])
             most = second
         if most * most >= 0.5 * lowest * (1.0 - MARGIN) or gamma > 0.0:
+            measure(bits, r, mask, peaks, heights)
             total += search(
                 x, r, c, square, scale, lowest, most, top, gamma, vectors, sums[r - begin],
                 heights, counts, room,
