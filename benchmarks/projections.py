@@ -85,6 +85,35 @@ def projections(numbers, widths, kinds, epsilons):
     return table("Projection, one worker (CPU time, medians)", columns, lines)
 
 
+def saturated(numbers, widths):
+    """Rows that hit every plane of a vector: the standard basis, its antipodes, any vectors."""
+    lines = []
+    for n in widths:
+        count = max(64, numbers // n)
+        for name, frame in frames(n).items():
+            if name == "haar":
+                continue
+            kind = "along the vectors" if name == "random 2×" else "one-hot"
+            x = along(frame, count) if name == "random 2×" else activations(kind, count, n)
+            out = np.empty(count, np.float32)
+            unit, _ = seconds(lambda x=x, out=out: one_pass(x, out))
+            vectors, gemm = np.ascontiguousarray(frame.vectors.T, np.float32), np.nan
+            if name != "standard":
+                gemm, _ = seconds(lambda x=x, v=vectors: x @ v, 3)
+            planes = Planes.of(frame, "combination")
+            lines.append(_line(x, planes, 0.75, (n, kind, name), unit, gemm))
+    columns = ["n", "data", "frame", "ε", "hits / row", "passes", "× GEMM", "ns / hit"]
+    return table("Every plane of a vector hit, one worker (CPU time, medians)", columns, lines)
+
+
+def along(frame, count, seed=0):
+    """Rows near one of a frame's vectors each."""
+    rng = np.random.default_rng(seed)
+    rows = frame.vectors[rng.integers(frame.m, size=count)]
+    noise = 0.05 / np.sqrt(frame.n) * rng.standard_normal((count, frame.n))
+    return (rows + noise).astype(np.float32)
+
+
 def _line(x, planes, epsilon, names, unit, gemm):
     found = []
     taken, _ = seconds(

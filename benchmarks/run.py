@@ -9,7 +9,7 @@ import argparse
 import platform
 from pathlib import Path
 
-from projections import against_loop, projections, workers
+from projections import against_loop, projections, saturated, workers
 from sweeps import densities, imports, stores, sweeps
 
 HERE = Path(__file__).parent
@@ -51,6 +51,7 @@ def main():
     for make in (
         lambda: against_loop(10_000),
         lambda: projections(numbers, widths, kinds, epsilons),
+        lambda: saturated(numbers, (64, 256, 768)),
         lambda: workers(numbers),
         lambda: sweeps(10_000, angles),
         lambda: densities(1_000_000),
