@@ -49,7 +49,7 @@ from ppp.kernels.rows import (
     threshold,
 )
 from ppp.kernels.saturated import LARGE, SMALL, grid_bin
-from ppp.kernels.searching import find, gather, measure, runner_up
+from ppp.kernels.searching import gather, highest, measure, runner_up
 from ppp.kernels.turning import turn_quickly
 from ppp.kernels.unusual import rescale
 from ppp.kernels.waves import waves
@@ -280,11 +280,12 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     bits, mask, peaks, heights = patterns
     kept = threshold(bound, norm2, scale)
     error = gamma * math.sqrt(norm2)
-    most = measure(bits, r, mask, peaks, heights)
-    second = runner_up(bits, r, find(c, r, most, heights), mask, peaks, heights)
+    most = highest(patterns, r)
+    _, second = runner_up(patterns, r)
     least = (2.0 * frame.lowest - MARGIN) * kept
     if (most + error) ** 2 + (second + error) ** 2 < least:
         return 0
+    measure(bits, r, mask, peaks, heights)
     order, leaders = room.order, room.leaders
     level = math.sqrt(max(0.0, frame.lowest * kept)) * (1.0 - 1e-6) - error
     chosen = gather(c, r, max(0.0, level), heights, leaders)

@@ -101,51 +101,20 @@ def largest_but(bits, rc, top, mask):
 
 
 @inlined
-def find(c, rc, most, heights):
-    """Return the first index whose |c| is the largest."""
-    level = c.dtype.type(most)
-    at = 0
-    while heights[at] != level:
-        at += 1
-    begin = at * STRETCH
-    if begin + STRETCH <= c.shape[1]:
-        # a loop of known length, without a branch, is a few vector instructions
-        first = np.int32(STRETCH)
-        for k in range(STRETCH):
-            place = np.int32(k) if abs(c[rc, begin + k]) == level else np.int32(STRETCH)
-            first = np.int32(min(first, place))
-        return begin + first
-    while abs(c[rc, begin]) != level:
-        begin += 1
-    return begin
+def highest(patterns, rc):
+    """Return the largest |c| of a row, and put it first among the peaks."""
+    bits, mask, peaks, heights = patterns
+    peaks[0] = largest(bits, rc, 0, bits.shape[1], mask)
+    return np.float64(heights[0])
 
 
 @inlined
-def runner_up(bits, rc, top, mask, peaks, heights):
-    """Return the largest |c| but that of `top`."""
-    kind = bits.dtype.type
-    at = top // STRETCH
-    begin = at * STRETCH
-    most = kind(0)
-    if begin + STRETCH <= bits.shape[1]:
-        own = np.int32(top - begin)
-        for k in range(STRETCH):
-            here = kind(bits[rc, begin + k] & mask) if np.int32(k) != own else kind(0)
-            most = kind(max(most, here))
-    else:
-        most = kind(
-            max(
-                largest(bits, rc, begin, top, mask),
-                largest(bits, rc, top + 1, bits.shape[1], mask),
-            )
-        )
-    kept = peaks[at]
-    peaks[at] = most
-    second = 0.0
-    for other in range((bits.shape[1] + STRETCH - 1) // STRETCH):
-        second = max(second, heights[other])
-    peaks[at] = kept
-    return second
+def runner_up(patterns, rc):
+    """Return the first index of the largest |c|, that `highest` left, and the largest but that."""
+    bits, mask, peaks, heights = patterns
+    top = first_at(bits, rc, peaks[0], mask)
+    peaks[0] = largest_but(bits, rc, top, mask)
+    return top, np.float64(heights[0])
 
 
 @inlined
@@ -374,22 +343,18 @@ def search_rows(
     hits : int
     """
     bits, mask, peaks, heights = patterns
-    rows, tops, m = room.rows, room.tops, c.shape[1]
+    rows, tops = room.rows, room.tops
     total = saturated = 0
     for at in range(number):
         r = rows[at]
         square = norm2[r - begin]
         lowest = threshold(bound, square, scale)
-        top = -1
-        peaks[0] = largest(bits, r, 0, m, mask)
-        most = heights[0]
+        most, top = highest(patterns, r), np.int32(-1)
         # float32 holds the bins of rows of usual size only
         if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
-            top = first_at(bits, r, peaks[0], mask)
+            top, second = runner_up(patterns, r)
             rows[saturated], tops[saturated] = r, top
             saturated += 1
-            peaks[0] = largest_but(bits, r, top, mask)
-            second = heights[0]
             vote(most * most, second * second, sums[r - begin])
             most = second
         if most * most >= 0.5 * lowest * (1.0 - MARGIN) or gamma > 0.0:
