@@ -42,6 +42,16 @@ def inverse_root(covariance: Tensor, eps: float) -> Tensor:
     return root
 
 
+def _eigen(symmetric: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return whether a matrix is finite, and its eigenvalues and -vectors if so.
+
+    NaN shall come out as NaN: an error about eigenvalues would hide that a training diverged.
+    """
+    finite = symmetric.isfinite().all()
+    values, vectors = torch.linalg.eigh(torch.where(finite, symmetric, 0.0))
+    return finite, values, vectors
+
+
 class _InverseRoot(torch.autograd.Function):
     """``R = (C + eps I)^(-1/2)``."""
 
@@ -49,9 +59,7 @@ class _InverseRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(covariance: Tensor, eps: float) -> Tensor:
-        # NaN comes out as NaN: an error about eigenvalues would hide that a training diverged
-        finite = covariance.isfinite().all()
-        values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0.0))
+        finite, values, vectors = _eigen(covariance)
         least = values[-1] * len(values) * torch.finfo(values.dtype).eps if not eps else -1.0
         variances = values.clamp_min(0) + eps
         roots = torch.where(variances > least, variances, torch.inf).rsqrt()
@@ -75,8 +83,7 @@ class _Balance(torch.autograd.Function):
 
     @staticmethod
     def forward(root: Tensor, given: Tensor) -> Tensor:
-        finite = root.isfinite().all()
-        values, vectors = torch.linalg.eigh(torch.where(finite, root, 0.0))
+        finite, values, vectors = _eigen(root)
         sums = values.unsqueeze(0) + values.unsqueeze(1)
         weights = torch.where(sums > 0, 1 / sums, 0.0)
         solution = vectors @ (weights * (vectors.T @ given @ vectors)) @ vectors.T

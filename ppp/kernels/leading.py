@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import fast_part, inlined, inlined_part
+from ppp.kernels.rows import FAINT, fast_part, inlined, inlined_part
 from ppp.kernels.saturated import guarded
 from ppp.kernels.waves import arc, single, upright, wave_between
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
@@ -35,8 +35,6 @@ FIELDS = 13
 INVERSE, TILT, SLACK, BETWEEN = 0, 1, 2, 3
 #: Below this 1 − g² float32 tells counts, but not where between two vectors a row is (cos 4φ).
 CLOSE = 1e-2
-#: In-plane lengths below this have no inverse in float32.
-FAINT = 1e-30
 #: Bytes of such tables a worker keeps, at most, and leaders they always have room for.
 TABLES, FEWEST = 2**26, 4
 

@@ -58,7 +58,7 @@ from ppp.planes import DEGENERATE
 #: A leader above the threshold with one candidate in so many vectors takes all of them at once.
 MANY = 8
 #: Verdicts asked at once whether any is in doubt.
-FEW = 16
+ASKED = 16
 
 
 class ObliqueCounts(NamedTuple):
@@ -207,13 +207,13 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
 def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, end, frame, counts, room, sums):
     """Count the pairs in doubt of leader i with vectors begin … end − 1; return their hits."""
     pairs, hits = room.span.pairs, 0
-    for start in range(0, end - begin, FEW):
+    for start in range(0, end - begin, ASKED):
         # mostly none: so many are asked at once
         first, doubtful = np.uint64(start), np.int32(0)
-        for j in range(FEW):
+        for j in range(ASKED):
             verdict = np.int32(pairs[first + np.uint64(j) + VERDICT])
             doubtful = np.int32(max(doubtful, verdict))
-        for k in range(begin + start, min(end, begin + start + FEW) if doubtful > SURE else 0):
+        for k in range(begin + start, min(end, begin + start + ASKED) if doubtful > SURE else 0):
             if pairs[np.uint64(k - begin) + VERDICT] >= DOUBTFUL:
                 near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
                 hits += _count_pair(

@@ -19,6 +19,8 @@ BATCH = 256
 MARGIN = 1e-12
 #: Share of a threshold that rounding of float32 squares may cost: a hundred times what it does.
 LOOSE = 1e-5
+#: Lengths below this have no inverse in float32.
+FAINT = 1e-30
 #: Cosines below this are zero: far below the slack of ties.
 ORTHOGONAL = 1e-13
 

@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import MARGIN, dot, fast_part, inlined, part, threshold
+from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
 from ppp.kernels.waves import waves
 
 #: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
 FEW = 12
-#: Leaders below this, which only a threshold of about zero has, are too small for float32 tangents.
-FAINT = 1e-30
 #: Coordinates that share one maximum: stretches without a candidate are passed over.
 STRETCH = 32
 
@@ -185,7 +183,10 @@ def is_hit(own, square, lowest, after):
 
 @part
 def weigh_faint(lead, at, number, lowest, value, sums):
-    """Do what `weigh` does for a leader whose inverse may be infinite."""
+    """Do what `weigh` does for a leader whose inverse may be infinite.
+
+    Only a threshold of about zero has such leaders.
+    """
     own, hits = lead * lead, 0
     for k in range(number):
         if is_hit(own, value[k] * value[k], lowest, k > at) and k != at:
