@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 
-def require_whole(name: str, value: Any, least: int) -> int:
+def require_whole(name: str, value: Any, least: int | None = None) -> int:
     """Return a whole number; refuse fractions, words, truth values and what is too small.
 
     Parameters
@@ -16,7 +16,7 @@ def require_whole(name: str, value: Any, least: int) -> int:
         What the number is called.
     value : int
         What was given.
-    least : int
+    least : int, optional
         The smallest value allowed.
 
     Returns
@@ -43,7 +43,7 @@ def require_whole(name: str, value: Any, least: int) -> int:
         whole = None
     if whole is None or isinstance(value, bool):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if whole < least:
+    if least is not None and whole < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return whole
 

@@ -292,10 +292,12 @@ def test_bad_input(call, message):
         lambda n: adapt.grow(n, 0, 1.5),
         lambda n: adapt.prune(n, 0, [1.5]),
         lambda n: adapt.resize(n, 0.0, 3),
+        lambda n: adapt.resize(n, 0, True),
+        lambda n: adapt.prune(n, 0, [True, False, False, False]),
     ],
 )
 def test_numbers_that_are_not_whole(call):
-    with pytest.raises(TypeError, match="must be a whole number, got"):
+    with pytest.raises(ValueError, match="must be a whole number, got"):
         call(filled([5, 4, 3]))
 
 

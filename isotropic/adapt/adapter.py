@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_isotropic, require_layer, whole
+from isotropic.adapt.checks import require_isotropic, require_layer
 from isotropic.adapt.importance import COUNTS, IMPORTANCES, importances, scaffold_count
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import BIASES, COLUMNS
 from isotropic.adapt.widths import grow, prune, require_carried_psi, require_resizable
+from isotropic.checks import require_whole
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class NeuroAdapter:
         self.layers = tuple(sorted(indices, reverse=True))
         self.optimiser = optimiser
         self.threshold = _positive("threshold", threshold)
-        self.scaffold = whole("scaffold", scaffold, least=1)
+        self.scaffold = require_whole("scaffold", scaffold, 1)
         self.importance = importance
         self.count = count
         self.columns = columns
@@ -206,12 +207,10 @@ def _schedule(
     schedule: int | Collection[int] | Callable[[int], bool],
 ) -> Callable[[int], bool]:
     if isinstance(schedule, int):
-        every = schedule
-        if every < 1:
-            raise ValueError(f"schedule must be at least 1 when it is a number, got {every}")
+        every = require_whole("schedule", schedule, 1)
         return lambda call: call % every == 0
     if isinstance(schedule, Collection) and not isinstance(schedule, str):
-        calls = frozenset(whole("a call of the schedule", call, least=1) for call in schedule)
+        calls = frozenset(require_whole("a call of the schedule", call, 1) for call in schedule)
         return lambda call: call in calls
     if not callable(schedule):
         raise TypeError(

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.adapt.chain import Link, find_link
-from isotropic.adapt.checks import whole
 from isotropic.adapt.rotations import signed_svd
 from isotropic.adapt.starts import gradient_share, new_columns
 from isotropic.adapt.states import Carrier, require_known, require_owned, work_dtype
+from isotropic.checks import require_whole
 
 RESIDUALS = ("channel", "mean")
 
@@ -109,7 +109,7 @@ def resize_channels(
     >>> net[0].out_channels, net[2].in_channels
     (6, 6)
     """
-    channels = whole("channels", channels, least=1)
+    channels = require_whole("channels", channels, 1)
     if residual not in RESIDUALS:
         raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
     require_known(optimizer)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import torch
 from torch import nn
 
 from isotropic.adapt.states import require_known, require_owned
+from isotropic.checks import require_whole
 from isotropic.mlp import MLP
 
 # Normalisers that a rotation passes say so by their group; these are torch's own that it does not.
@@ -101,7 +101,7 @@ def require_layer(net: MLP, layer: int, first: int = 0) -> int:
     >>> require_layer(MLP([2, 2, 2]), 0)
     0
     """
-    index = whole("layer", layer)
+    index = require_whole("layer", layer)
     index = index + net.depth if index < 0 else index
     if net.depth - 2 < first:
         raise ValueError(
@@ -114,42 +114,6 @@ def require_layer(net: MLP, layer: int, first: int = 0) -> int:
             f"{net.depth - 1}, has no activation after it), got {layer}"
         )
     return index
-
-
-def whole(name: str, value: Any, least: int | None = None) -> int:
-    """Refuse what is not a whole number, or is too small.
-
-    Parameters
-    ----------
-    name : str
-        What the number is called.
-    value : int
-        What the user gave.
-    least : int, optional
-        The smallest value allowed.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Raises
-    ------
-    TypeError, ValueError
-        With the value.
-
-    Examples
-    --------
-    >>> whole("width", 3, least=1)
-    3
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
-    if least is not None and number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
 
 
 def require_dense(net: MLP, *layers: int) -> None:

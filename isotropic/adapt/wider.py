@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from isotropic.adapt.checks import require_layer, whole
+from isotropic.adapt.checks import require_layer
+from isotropic.checks import require_whole
 from isotropic.mlp import MLP
 
 
@@ -60,7 +61,8 @@ def widen_elementwise(
     layer = require_layer(net, layer)
     this, behind = net.layers[layer], net.layers[layer + 1]
     present = this.out_features
-    if whole("width", width) < present:
+    width = require_whole("width", width)
+    if width < present:
         raise ValueError(f"width must be at least the present {present}, got {width}")
     chosen = torch.randint(present, (width - present,), generator=generator)
     source = torch.cat([torch.arange(present), chosen]).to(this.weight.device)

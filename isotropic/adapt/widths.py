@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_dense, require_isotropic, require_layer, whole
+from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
 from isotropic.adapt.importance import importances, require_importance
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import gradient_share, new_biases, new_columns
 from isotropic.adapt.states import Carrier, work_dtype
+from isotropic.checks import require_whole
 from isotropic.mlp import MLP
 from isotropic.normalise import L2Norm, MeanNorm
 
@@ -71,7 +72,7 @@ def resize(
     >>> net.widths
     [6, 4, 3]
     """
-    width = whole("width", width, least=1)
+    width = require_whole("width", width, 1)
     require_importance(importance)
     net = require_isotropic(net, optimizer)
     layer = require_layer(net, layer)
@@ -138,7 +139,7 @@ def grow(
     >>> net.widths
     [6, 7, 3]
     """
-    count = whole("count", count, least=1)
+    count = require_whole("count", count, 1)
     net = require_isotropic(net, optimizer)
     layer = require_layer(net, layer)
     require_resizable(net, layer, count)
@@ -195,7 +196,7 @@ def prune(
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}, got {correction!r}")
     width = net.layers[layer].out_features
-    gone = sorted({whole("a neuron", neuron) for neuron in neurons})
+    gone = sorted({require_whole("a neuron", neuron) for neuron in neurons})
     if not gone or gone[0] < 0 or gone[-1] >= width or len(gone) >= width:
         raise ValueError(
             f"neurons must name at least one and at most {width - 1} of the {width} neurons, from "
