@@ -52,9 +52,10 @@ def test_idx_files_come_back_as_written(tmp_path_factory, seed, code, ndim, zipp
         (struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "cut off or padded"),
     ],
 )
-def test_files_that_are_no_idx_files_are_refused(tmp_path, raw, message):
-    path = tmp_path / "broken"
-    path.write_bytes(raw)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_that_are_no_idx_files_are_refused(tmp_path, raw, message, zipped):
+    path = tmp_path / ("broken.gz" if zipped else "broken")
+    path.write_bytes(gzip.compress(raw) if zipped else raw)
     with pytest.raises(ValueError, match=message):
         read_idx(path)
 
@@ -67,7 +68,7 @@ def test_files_that_are_no_idx_files_are_refused(tmp_path, raw, message):
 def test_broken_gzip_is_refused(tmp_path, raw):
     path = tmp_path / "broken.gz"
     path.write_bytes(raw)
-    with pytest.raises(ValueError, match="must be a gzipped idx file"):
+    with pytest.raises(ValueError, match=r"must be a gzipped idx file, but: .*: get it again"):
         read_idx(path)
 
 

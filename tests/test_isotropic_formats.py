@@ -4,9 +4,11 @@ import gzip
 import hashlib
 import http.server
 import io
+import re
 import struct
 import tarfile
 import threading
+import warnings
 import zipfile
 
 import numpy as np
@@ -103,7 +105,8 @@ def test_cifar_ten_is_read_from_its_five_batches(tmp_path, rng):
         part = slice(3 * i, 3 * i + 3)
         (inner / f"data_batch_{i + 1}.bin").write_bytes(cifar_bytes(pixels[part], labels[part]))
     for given in (tmp_path, inner):
-        data = load("cifar-10", "train", given)
+        with pytest.warns(UserWarning, match="3 and not 10000 in data_batch_1.bin, 3 and not"):
+            data = load("cifar-10", "train", given)
         np.testing.assert_array_equal(data.pixels, pixels)
         np.testing.assert_array_equal(data.labels, labels)
     assert data.shape == (3, 32, 32)
@@ -117,7 +120,8 @@ def test_cifar_ten_is_read_from_its_five_batches(tmp_path, rng):
 def test_cifar_hundred_has_its_fine_labels(tmp_path, rng):
     pixels, coarse, fine = rng.integers(0, 256, (7, 3072)), [19] * 7, rng.integers(0, 100, 7)
     (tmp_path / "test.bin").write_bytes(cifar_bytes(pixels, coarse, fine))
-    data = load("cifar-100", "test", tmp_path)
+    with pytest.warns(UserWarning, match="CIFAR-100 .* 7 and not 10000 in test.bin: get the"):
+        data = load("cifar-100", "test", tmp_path)
     np.testing.assert_array_equal(data.pixels, pixels)
     np.testing.assert_array_equal(data.labels, fine)
 
@@ -134,6 +138,33 @@ def test_broken_cifar_files_are_refused(tmp_path, raw, message):
     (tmp_path / "test_batch.bin").write_bytes(raw)
     with pytest.raises(ValueError, match=message):
         load("cifar-10", "test", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "file", "size", "published", "more"),
+    [
+        ("cifar-10", "test", "test_batch.bin", 3073, 10_000, -1),
+        ("cifar-10", "test", "test_batch.bin", 3073, 10_000, 0),
+        ("cifar-10", "test", "test_batch.bin", 3073, 10_000, 1),
+        ("cifar-100", "test", "test.bin", 3074, 10_000, -1),
+        ("cifar-100", "train", "train.bin", 3074, 50_000, 0),
+    ],
+)
+def test_cifar_files_cut_or_padded_by_whole_pictures(
+    tmp_path, name, split, file, size, published, more
+):
+    with (tmp_path / file).open("wb") as sparse:
+        sparse.truncate(size * (published + more))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert len(load(name, split, tmp_path)) == published + more
+    assert len(said) == abs(more)
+    for one in said:
+        assert re.search(
+            rf"{published + more} and not {published} in {file}: get the binary version again, "
+            "unless this part is meant",
+            str(one.message),
+        )
 
 
 # Caltech-256
@@ -284,7 +315,9 @@ def test_archives_are_unpacked_where_they_are_looked_for(server, monkeypatch, tm
         archive.addfile(entry, io.BytesIO(raw))
     serve(server, monkeypatch, "cifar-10", {"cifar-10-binary.tar.gz": packed.getvalue()})
     folder = fetch("cifar-10", tmp_path / "here")
-    np.testing.assert_array_equal(load("cifar-10", "test", folder).pixels, pixels)
+    with pytest.warns(UserWarning, match="4 and not 10000 in test_batch.bin"):
+        data = load("cifar-10", "test", folder)
+    np.testing.assert_array_equal(data.pixels, pixels)
 
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:

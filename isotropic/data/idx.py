@@ -49,7 +49,9 @@ def read_idx(path: str | Path) -> np.ndarray:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} must be a gzipped idx file, but: {error}") from error
+        raise ValueError(
+            f"{path} must be a gzipped idx file, but: {error}: get it again"
+        ) from error
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in DTYPES or not 0 < raw[3] <= MOST:
         raise ValueError(f"{path} must be an idx file, but starts with {raw[:4].hex(' ')!r}")
     dtype, header = np.dtype(DTYPES[raw[2]]), 4 + 4 * raw[3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,39 @@ from isotropic.data.images import Images, is_test
 
 #: Bytes of one CIFAR picture: red, green and blue planes of 32 x 32.
 CIFAR_PICTURE = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class _Edition:
+    """One of the two CIFARs: its names, its records, the pictures in each of its files."""
+
+    name: str
+    title: str
+    folder: str
+    label_bytes: int
+    classes: int
+    train: dict[str, int]
+    test: dict[str, int]
+
+
+_CIFAR_10 = _Edition(
+    "cifar-10",
+    "CIFAR-10",
+    "cifar-10-batches-bin",
+    label_bytes=1,
+    classes=10,
+    train={f"data_batch_{i}.bin": 10_000 for i in range(1, 6)},
+    test={"test_batch.bin": 10_000},
+)
+_CIFAR_100 = _Edition(
+    "cifar-100",
+    "CIFAR-100",
+    "cifar-100-binary",
+    label_bytes=2,
+    classes=100,
+    train={"train.bin": 50_000},
+    test={"test.bin": 10_000},
+)
 #: How the names of Caltech-256's pictures end, capital or not.
 JPEG = (".jpg", ".jpeg")
 #: Share of each class of Caltech-256 that trains, and the seed of the division.
@@ -39,14 +74,19 @@ def cifar10(split: str = "train", path: str | Path | None = None) -> Images:
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
     ValueError
-        A file is cut off or holds labels beyond 9.
+        A file is cut off within a picture or holds labels beyond 9.
+
+    Warns
+    -----
+    UserWarning
+        A file has not the pictures that it is published with; nothing in it tells a copy that
+        broke off between two from a part that was taken on purpose.
 
     Notes
     -----
     The version for Python is pickled and is not read: a pickle can run anything.
     """
-    names = ["test_batch.bin"] if is_test(split) else [f"data_batch_{i}.bin" for i in range(1, 6)]
-    return _cifar("cifar-10", "CIFAR-10", "cifar-10-batches-bin", names, 1, 10, split, path)
+    return _cifar(_CIFAR_10, split, path)
 
 
 def cifar100(split: str = "train", path: str | Path | None = None) -> Images:
@@ -70,49 +110,59 @@ def cifar100(split: str = "train", path: str | Path | None = None) -> Images:
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
     ValueError
-        A file is cut off or holds labels beyond 99.
+        A file is cut off within a picture or holds labels beyond 99.
+
+    Warns
+    -----
+    UserWarning
+        A file has not the pictures that it is published with; nothing in it tells a copy that
+        broke off between two from a part that was taken on purpose.
     """
-    names = ["test.bin" if is_test(split) else "train.bin"]
-    return _cifar("cifar-100", "CIFAR-100", "cifar-100-binary", names, 2, 100, split, path)
+    return _cifar(_CIFAR_100, split, path)
 
 
-def _cifar(
-    name: str,
-    title: str,
-    inner: str,
-    names: list[str],
-    label_bytes: int,
-    classes: int,
-    split: str,
-    path: str | Path | None,
-) -> Images:
-    given = cache_folder(name) if path is None else Path(path)
-    folder = given / inner if (given / inner).is_dir() else given
-    missing = [file for file in names if not (folder / file).is_file()]
-    require_files(title, folder, missing, "get the binary version", name)
-    records = np.concatenate([_records(folder / file, label_bytes, classes) for file in names])
+def _cifar(edition: _Edition, split: str, path: str | Path | None) -> Images:
+    published = edition.test if is_test(split) else edition.train
+    given = cache_folder(edition.name) if path is None else Path(path)
+    inner = given / edition.folder
+    folder = inner if inner.is_dir() else given
+    missing = [file for file in published if not (folder / file).is_file()]
+    require_files(edition.title, folder, missing, "get the binary version", edition.name)
+    parts = {file: _records(folder / file, edition) for file in published}
+    other = [
+        f"{len(parts[file])} and not {count} in {file}"
+        for file, count in published.items()
+        if len(parts[file]) != count
+    ]
+    if other:
+        warnings.warn(
+            f"{folder} has fewer or more pictures than {edition.title} is published with, "
+            f"{', '.join(other)}: get the binary version again, unless this part is meant",
+            stacklevel=3,
+        )
+    records = np.concatenate(list(parts.values()))
     return Images(
-        name=name,
-        pixels=records[:, label_bytes:],
-        labels=records[:, label_bytes - 1].astype(np.int64),
+        name=edition.name,
+        pixels=records[:, edition.label_bytes :],
+        labels=records[:, edition.label_bytes - 1].astype(np.int64),
         shape=(3, 32, 32),
         scale=255.0,
-        provenance={"source": f"{title} binary files", "split": split},
+        provenance={"source": f"{edition.title} binary files", "split": split},
     )
 
 
-def _records(path: Path, label_bytes: int, classes: int) -> np.ndarray:
+def _records(path: Path, edition: _Edition) -> np.ndarray:
     """Read records of label bytes, the finest last, and a picture."""
-    raw, size = np.fromfile(path, np.uint8), label_bytes + CIFAR_PICTURE
+    raw, size = np.fromfile(path, np.uint8), edition.label_bytes + CIFAR_PICTURE
     if not len(raw) or len(raw) % size:
         raise ValueError(
             f"{path} must hold whole records of {size} bytes, but has {len(raw)}: get it again"
         )
     records = raw.reshape(-1, size)
-    largest = int(records[:, label_bytes - 1].max())
-    if largest >= classes:
+    largest = int(records[:, edition.label_bytes - 1].max())
+    if largest >= edition.classes:
         raise ValueError(
-            f"{path} must hold labels below {classes}, but has {largest}: get it again"
+            f"{path} must hold labels below {edition.classes}, but has {largest}: get it again"
         )
     return records
 
