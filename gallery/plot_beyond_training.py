@@ -25,7 +25,7 @@ setting = Setting()
 stores = trained(setting)
 snapshots = changes["shown"] or Protocol(epochs=changes["epochs"]).snapshot_epochs
 nulls = least_repeats(LEVEL / len(snapshots))
-rows = analysed(stores, "encoder", nulls=nulls)
+rows = analysed(stores, "encoder", nulls=nulls, pictures=False)
 ppp.plot_training(
     {
         network: {f"{epoch}": one for epoch, one in columns.items()}
@@ -52,7 +52,7 @@ for network, columns in rows.items():
     print(f"{network:<18} kappa after epoch {shown}")
 claim = Claim(
     "structure sets in within the first quarter of training, and stays",
-    "told from random frames from here to the end: "
+    "told from random frames, on one side of them, from here to the end: "
     + ", ".join(
         f"{network} {'never' if at is None else f'epoch {at}'}" for network, at in onsets.items()
     ),

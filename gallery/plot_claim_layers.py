@@ -20,7 +20,7 @@ name, changes = preset()
 stores = trained(Setting(blocks=BLOCKS))
 over = Over(
     "latent layer k",
-    {k: analysed(stores, layer_name(k), only_last=True) for k in range(BLOCKS + 1)},
+    {k: analysed(stores, layer_name(k), only_last=True, pictures=False) for k in range(BLOCKS + 1)},
     repeated=True,  # the layers of one network are no networks of their own
 )
 

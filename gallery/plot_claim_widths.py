@@ -22,7 +22,10 @@ WIDTHS = (12, 18, 24, 32)
 name, changes = preset()
 over = Over(
     "width n",
-    {n: analysed(trained(Setting(width=n)), "encoder", only_last=True) for n in WIDTHS},
+    {
+        n: analysed(trained(Setting(width=n)), "encoder", only_last=True, pictures=False)
+        for n in WIDTHS
+    },
 )
 
 # %%

@@ -284,12 +284,33 @@ def test_a_trend_is_seen_where_it_is(gallery, rows):
     assert trend("kappa", down, "kappa", "axes", repeated=False).seen == "yes, falling"
 
 
-def test_losses_are_those_of_the_stores_and_need_none(gallery, tmp_path, monkeypatch):
-    runs, errors = gallery("ppp_runs"), gallery("ppp_errors")
-    small = {"data": "digits", "epochs": 1, "repeats": 1, "nulls": 0, "shown": (0,)}
+@pytest.fixture
+def runs(gallery, tmp_path, monkeypatch):
+    """The module of the paper's figures, its quick preset one epoch of one network."""
+    runs = gallery("ppp_runs")
+    small = {"data": "digits", "epochs": 1, "repeats": 1, "nulls": 9, "shown": (0,)}
     monkeypatch.setattr(runs, "PRESETS", {"quick": small})
     monkeypatch.setattr(sys, "argv", ["script.py"])
+    monkeypatch.setenv("RUNS", str(tmp_path))
     monkeypatch.delenv("PRESET", raising=False)
+    return runs
+
+
+def test_results_without_pictures_have_the_same_numbers(runs):
+    stores = runs.trained(runs.Setting(width=4, activations=("tanh",)))
+    drawn, bare = (runs.analysed(stores, "encoder", pictures=each) for each in (True, False))
+    assert drawn.keys() == bare.keys() == {"tanh 0"}
+    for epoch, result in drawn["tanh 0"].items():
+        other = bare["tanh 0"][epoch]
+        assert str(other.table()) == str(result.table())
+        assert other.tally.grid.size < 100 < result.tally.grid.size
+        assert len(result.nulls.tallies) == 1 > len(other.nulls.tallies)
+        for statistic, values in result.nulls.values.items():
+            assert np.array_equal(values, other.nulls.values[statistic], equal_nan=True)
+
+
+def test_losses_are_those_of_the_stores_and_need_none(gallery, runs, tmp_path, monkeypatch):
+    errors = gallery("ppp_errors")
     setting = runs.Setting(width=4)
     found = {}
     for kept in (False, True):

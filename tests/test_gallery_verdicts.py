@@ -367,6 +367,7 @@ def test_scripts_that_adjust_take_as_many_frames_as_a_single_test_needs(script):
         ("beyond_heads", "higher(kappas["),
         ("beyond_srm", "agreement("),
         ("beyond_training", "set_in(onsets, "),
+        ("beyond_training", 'onset(list(columns), table["p_adjusted"], table["z"])'),
         ("beyond_weights", "learned(once_trained, "),
     ],
 )
