@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tallies import BINS, assert_same_counts, counted
 
 import ppp
-from ppp import Frame, Planes, Rule
-from ppp.scan import run, tally_of
+from ppp import Frame, Planes
+from ppp.scan import run
 from ppp.streams import ArrayBlocks
 
 RNG = np.random.default_rng(7)
@@ -35,10 +36,6 @@ AWKWARD = st.one_of(
 )
 
 
-def counted(x, frame, epsilon, pairs="combination", **options):
-    return tally_of(x, Planes.of(frame, pairs), Rule(epsilon, bins=64), detailed=True, **options)
-
-
 @pytest.mark.parametrize("name", FRAMES)
 @pytest.mark.parametrize("pairs", ["combination", "permutation"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -54,7 +51,7 @@ def test_engine_equals_oracle(engine, name, pairs, dtype):
             tally.kept.tolist()
             == naive.kept(x, frame.vectors, frame.gram, epsilon, ordered).tolist()
         )
-        image, _ = naive.grid(hits, tally.half_width, 64)
+        image, _ = naive.grid(hits, tally.half_width, BINS)
         assert (tally.image() == image).all()
         assert (tally.rows, tally.zero, tally.nonfinite) == (150, 1, 2)
 
@@ -135,17 +132,15 @@ def test_a_grown_grid_is_the_grid_of_the_wider_half_width():
     hits = naive.points(x, frame.vectors, frame.gram, 0.6)
     tally = counted(x, frame, 0.6)
     tally.grow(4 * tally.half_width)
-    image, outside = naive.grid(hits, tally.half_width, 64)
+    image, outside = naive.grid(hits, tally.half_width, BINS)
     assert outside == 0
     assert (tally.grid == image).all()
 
 
 def test_counts_do_not_depend_on_workers_or_order():
     x = RNG.standard_normal((9000, 5)).astype(np.float32)
-    planes, rule = Planes.of(FRAMES["haar"], "combination"), Rule(0.7, bins=64)
-    one, three = (tally_of(x, planes, rule, detailed=True, workers=k) for k in (1, 3))
-    assert (one.grid == three.grid).all()
-    assert (one.kept == three.kept).all()
+    one, three = (counted(x, FRAMES["haar"], 0.7, workers=k) for k in (1, 3))
+    assert_same_counts(one, three)
     np.testing.assert_allclose(one.moments, three.moments, rtol=1e-12)
 
 

@@ -6,6 +6,7 @@ import pickle
 import naive
 import numpy as np
 import pytest
+from tallies import ANGLES, BINS, assert_listed, counted
 
 import ppp
 import srm
@@ -15,23 +16,13 @@ from ppp.frame import Frame
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import Rule
-from ppp.scan import tally_of
-
-BINS, ANGLES = 64, 48
 
 
 def against_points(x, frame, epsilon, distance=None):
     """The tally, after its counts, grid and angles were found to be those of the listed hits."""
-    rule = Rule(epsilon, bins=BINS, angles=ANGLES, distance=distance)
-    tally = tally_of(x, Planes.of(frame, "combination"), rule, detailed=True)
+    tally = counted(x, frame, Rule(epsilon, bins=BINS, angles=ANGLES, distance=distance))
     points = ppp.points(x, frame, epsilon, distance=distance)
-    np.testing.assert_array_equal(
-        tally.kept, np.bincount(points.plane, minlength=tally.planes.count)
-    )
-    grid, outside, angle = naive.binned(points.w, tally.half_width, BINS, ANGLES)
-    np.testing.assert_array_equal(tally.grid, grid)
-    assert tally.outside == outside
-    np.testing.assert_array_equal(tally.angle, angle)
+    assert_listed(tally, points.w, points.plane)
     assert np.isfinite(tally.moments).all()
     return tally
 
@@ -82,7 +73,7 @@ def test_planes_of_nearly_parallel_vectors_lose_no_hit(m, apart):
     x[:, 0], x[:, 1] = np.cos(phi), np.sin(phi)
     wanted = len(naive.points(x, frame.vectors, frame.gram, 1.0))
     assert wanted == 41
-    assert tally_of(x, Planes.of(frame, "combination"), Rule(1.0), detailed=True).hits == wanted
+    assert counted(x, frame, 1.0).hits == wanted
     assert len(ppp.points(x, frame, 1.0)) == wanted
 
 
@@ -92,9 +83,9 @@ def test_who_stands_in_a_spotlight_is_who_the_sweep_counts_where_vectors_nearly_
     phi = np.linspace(0, 2 * np.pi, 37)[:-1]
     x = np.stack([np.cos(phi), np.sin(phi), 0 * phi], axis=1)
     curve = srm.sweep(x, frame, 0.5, 72)
-    counted = np.rint(curve.values[0] * len(x)).astype(int)
+    seen = np.rint(curve.values[0] * len(x)).astype(int)
     stand = [len(srm.standing(x, (0, 1), theta, frame, 0.5)[0]) for theta in curve.angles]
-    np.testing.assert_array_equal(counted, stand)
+    np.testing.assert_array_equal(seen, stand)
 
 
 @pytest.mark.parametrize("oblique", [False, True])
@@ -115,7 +106,7 @@ def test_counters_of_32_bits_are_emptied_before_they_could_overflow(oblique, mon
             return most[-1]
 
         monkeypatch.setattr(kind, "_count", counting)
-    tally = tally_of(x, Planes.of(frame, "combination"), Rule(0.01), detailed=True)
+    tally = counted(x, frame, Rule(0.01))
     assert tally.hits == tally.grid.sum() == tally.angle.sum() == 300 * tally.planes.count
     assert 0 < max(most) <= limit
 

@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from tallies import assert_same_counts, counted, in_both_precisions
 
 from ppp.block_counting import SINGLE_WIDTH
 from ppp.frame import Frame
@@ -10,20 +11,10 @@ from ppp.joining import joined
 from ppp.kernels.turning import columns, turn, unfold
 from ppp.planes import Planes
 from ppp.rule import Rule
-from ppp.scan import run, tally_of
+from ppp.scan import run
 from ppp.streams import ArrayBlocks
 
 WIDE = 52
-
-
-def counts(x, frame, rule, **options):
-    return tally_of(x, Planes.of(frame, "combination"), rule, detailed=True, **options)
-
-
-def assert_same(one, other):
-    for name in ("grid", "angle", "pairs"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    assert (one.hits, one.outside, one.zero) == (other.hits, other.outside, other.zero)
 
 
 def direct(x, frame, epsilon, half_width, size=1024, bins=720):
@@ -66,15 +57,13 @@ def test_float32_products_never_change_a_count(engine, kind, frame, epsilon):
     elif frame == "over-complete":
         made = Frame.given(np.random.default_rng(2).standard_normal((70, WIDE)))
     x = wide_rows(kind, made.vectors)
-    single = counts(x, made, Rule(epsilon), engine=engine)
+    # the same rows in float64 take the other path
+    single, double = in_both_precisions(x, made, Rule(epsilon), engine=engine)
     kept, grid, angle = direct(x, made, epsilon, single.half_width)
     np.testing.assert_array_equal(single.kept, kept)
     np.testing.assert_array_equal(single.angle, angle)
     assert single.outside == 0
     np.testing.assert_array_equal(single.grid, grid)
-    # the same rows in float64 take the other path
-    double = counts(x.astype(np.float64), made, Rule(epsilon), engine=engine)
-    assert_same(single, double)
     atol = 3e-7 * max(100, single.hits)
     np.testing.assert_allclose(single.moments, double.moments, rtol=2e-6, atol=atol)
     assert single.hits > 0 or (kind, epsilon) == ("isotropic", 0.75)
@@ -83,7 +72,7 @@ def test_float32_products_never_change_a_count(engine, kind, frame, epsilon):
 @pytest.mark.parametrize("epsilon", [0.6, 1 / np.sqrt(2), 0.9])
 def test_binary_ties_on_the_fast_path(engine, epsilon):
     x = (np.random.default_rng(3).random((300, 9)) < 0.3).astype(np.float32)
-    fast = counts(x, Frame.standard(9), Rule(epsilon), engine=engine)
+    fast = counted(x, Frame.standard(9), Rule(epsilon), engine=engine)
     frame = Frame.standard(9)
     np.testing.assert_array_equal(fast.kept, naive.kept(x, frame.vectors, frame.gram, epsilon))
     _, grid, angle = direct(x[x.any(axis=1)], frame, epsilon, fast.half_width)
@@ -94,8 +83,8 @@ def test_binary_ties_on_the_fast_path(engine, epsilon):
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-30, 1.0, 1e30, 1e200])
 def test_magnitude_changes_no_count(engine, scale):
     x = np.random.default_rng(4).laplace(size=(200, 10))
-    usual = counts(x, Frame.standard(10), Rule(0.7), engine=engine)
-    scaled = counts(x * scale, Frame.standard(10), Rule(0.7), engine=engine)
+    usual = counted(x, Frame.standard(10), Rule(0.7), engine=engine)
+    scaled = counted(x * scale, Frame.standard(10), Rule(0.7), engine=engine)
     if scale > 1e-300:  # denormal numbers have lost their digits
         np.testing.assert_array_equal(scaled.kept, usual.kept)
         np.testing.assert_array_equal(scaled.angle, usual.angle)
@@ -113,7 +102,7 @@ def test_rules_of_distance(engine, name, epsilon, distance):
     }[name]
     x = np.concatenate([rng.standard_normal((150, 5)), 0.2 * rng.standard_normal((20, 5))])
     x[0] = 1.5 * frame.vectors[0] - 0.5 * frame.vectors[1]
-    tally = counts(x, frame, Rule(epsilon, distance=distance), engine=engine)
+    tally = counted(x, frame, Rule(epsilon, distance=distance), engine=engine)
     expected = np.zeros(tally.planes.count, np.int64)
     for plane, (i, j) in enumerate(naive.pairs_of(frame.gram, False)):
         for row in x:
@@ -132,9 +121,7 @@ def test_magnitudes_in_float32_bin_as_in_float64(engine, scale):
     x[:40, 3:9] = 0.0
     x[40:50] = -x[40:50]
     x = x.astype(np.float32)
-    single = counts(x, Frame.standard(20), Rule(0.7), engine=engine)
-    double = counts(x.astype(np.float64), Frame.standard(20), Rule(0.7), engine=engine)
-    assert_same(single, double)
+    single, _ = in_both_precisions(x, Frame.standard(20), Rule(0.7), engine=engine)
     assert single.hits > 300 * 18
     _, grid, angle = direct(x, Frame.standard(20), 0.7, single.half_width)
     np.testing.assert_array_equal(single.grid, grid)
@@ -154,7 +141,7 @@ def test_binned_angles_agree_with_atan2(engine, count):
     x = rng.laplace(size=(400, 2))
     edges = 2 * np.pi * np.arange(count) / count
     x = np.concatenate([x, np.stack([np.cos(edges), np.sin(edges)], axis=1), np.eye(2), -np.eye(2)])
-    tally = counts(x, Frame.standard(2), Rule(0.5, angles=count), engine=engine)
+    tally = counted(x, Frame.standard(2), Rule(0.5, angles=count), engine=engine)
     expected = np.bincount([turn(a, b, count) for a, b in x], minlength=count)
     np.testing.assert_array_equal(tally.angle, expected)
     assert unfold(np.zeros((4, columns(count)), np.int64), count).sum() == 0
@@ -172,14 +159,14 @@ def test_joined_blocks_are_views_and_change_nothing():
 
     one = run(ArrayBlocks(x).blocks(), lambda _: [PlaneCounter(planes, Rule(0.7), 8.0)])[0]
     other = run(apart, lambda _: [PlaneCounter(planes, Rule(0.7), 8.0)], workers=3)[0]
-    assert_same(one, other)
+    assert_same_counts(one, other)
 
 
 def test_many_vectors_in_pooled_form(engine):
     rng = np.random.default_rng(8)
     frame = Frame.given(rng.standard_normal((8300, 200)))
     x = frame.vectors[:3] + 0.02 * rng.standard_normal((3, 200))
-    tally = counts(x, frame, Rule(0.96), engine=engine)
+    tally = counted(x, frame, Rule(0.96), engine=engine)
     c = x @ frame.vectors.T
     hits = 0
     for row, line in zip(x, c, strict=True):

@@ -4,6 +4,7 @@ import naive
 import numba
 import numpy as np
 import pytest
+from tallies import ANGLES, BINS, assert_listed, assert_same_counts, counted, in_both_precisions
 
 import ppp
 from ppp.block_counting import error_share, product
@@ -11,11 +12,8 @@ from ppp.frame import Frame
 from ppp.kernels import leading
 from ppp.kernels.leading import CHUNK
 from ppp.kernels.waves import upright, wave_between
-from ppp.planes import Planes
 from ppp.rule import Rule
-from ppp.scan import tally_of
 
-BINS, ANGLES = 64, 48
 RNG = np.random.default_rng(5)
 
 
@@ -57,17 +55,18 @@ def rows(kind, vectors, count=60):
 waves_of = np.vectorize(naive.waves)
 
 
-def histograms(points, half_width):
-    """Grid, angles, kept, and Σ cos 4φ and Σ cos 8φ over the planes (i < j), of listed hits."""
-    grid, _, _ = naive.binned(points.w, half_width, BINS, ANGLES)
+def agree(tally, points, atol):
+    """Compare a tally with its hits, and their Σ cos 4φ and Σ cos 8φ over the planes (i < j)."""
+    assert_listed(tally, points.w, points.plane)
     planes = points.planes
     up = planes.first[points.plane] < planes.second[points.plane]
     w, plane = points.w[up], points.plane[up]
-    _, _, angle = naive.binned(w, half_width, BINS, ANGLES)
     wave = np.zeros(2)
     if len(w):
         wave = np.sum(waves_of(w[:, 0], w[:, 1], planes.cosine[plane]), axis=1)
-    return grid, angle, np.bincount(points.plane, minlength=planes.count), wave
+    found = tally.moments.sum(axis=0)[2:4]
+    np.testing.assert_allclose(found, wave, rtol=0, atol=atol * max(1, len(points)))
+    return tally
 
 
 @pytest.mark.parametrize("kind", ["single", "pairs", "extreme", "one-hot", "ternary"])
@@ -77,24 +76,9 @@ def test_all_partners_at_once_are_those_taken_one_by_one(name, kind, dtype):
     x = rows(kind, FRAMES[name]).astype(dtype)
     frame = Frame.given(FRAMES[name])
     for epsilon, pairs in ((0.4, "combination"), (0.75, "permutation")):
-        tally = agree(x, frame, epsilon, pairs)
+        points = ppp.points(x, frame, epsilon, pairs)
+        tally = agree(counted(x, frame, epsilon, pairs), points, 1e-6)
         assert tally.hits or kind in ("one-hot", "ternary")
-
-
-def agree(x, frame, epsilon, pairs):
-    """Compare counts with a list of the hits; return the tally."""
-    planes = Planes.of(frame, pairs)
-    tally = tally_of(x, planes, Rule(epsilon, bins=BINS, angles=ANGLES), detailed=True)
-    points = ppp.points(x, frame, epsilon, pairs)
-    grid, angle, kept, wave = histograms(points, tally.half_width)
-    np.testing.assert_array_equal(tally.kept, kept)
-    counted = tally.grid if tally.swapped is None else tally.grid + tally.swapped
-    np.testing.assert_array_equal(counted, grid)
-    np.testing.assert_array_equal(tally.angle, angle)
-    assert tally.outside == len(points) - grid.sum()
-    found = tally.moments.sum(axis=0) if tally.moments.ndim > 1 else tally.moments
-    np.testing.assert_allclose(found[2:4], wave, rtol=0, atol=1e-6 * max(1, len(points)))
-    return tally
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -104,18 +88,10 @@ def test_whole_planes_are_kept_where_the_distance_allows(name, dtype):
     frame = Frame.given(vectors)
     x = np.vstack([rows("one-hot", vectors, 12), rows("single", vectors, 12)]).astype(dtype)
     for distance in (0.05, 1e3):  # beyond every row: each is kept in every plane
-        planes = Planes.of(frame, "combination")
-        rule = Rule(0, bins=BINS, angles=ANGLES, distance=distance)
-        tally = tally_of(x, planes, rule, detailed=True)
-        points = ppp.points(x, frame, 0, distance=distance)
-        grid, angle, kept, wave = histograms(points, tally.half_width)
-        np.testing.assert_array_equal(tally.kept, kept)
-        np.testing.assert_array_equal(tally.grid, grid)
-        np.testing.assert_array_equal(tally.angle, angle)
-        assert distance < 1 or tally.hits == len(x) * planes.count
+        tally = counted(x, frame, Rule(0, bins=BINS, angles=ANGLES, distance=distance))
         # where w = 0 there is no direction: the tally says cos 4φ = 1, and so does atan2(0, 0)
-        found = tally.moments.reshape(-1, 8).sum(axis=0)[2:4]
-        np.testing.assert_allclose(found, wave, rtol=0, atol=1e-5 * tally.hits)
+        agree(tally, ppp.points(x, frame, 0, distance=distance), 1e-5)
+        assert distance < 1 or tally.hits == len(x) * tally.planes.count
 
 
 @numba.njit
@@ -157,20 +133,20 @@ def test_pairs_beyond_a_chunk_are_counted_as_those_in_it(m, kind):
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     leaders = unit[[0, 1, m // 2, m - 2, m - 1]]
     x = (leaders if kind == "single" else leaders + rows("one-hot", vectors, 5)).astype(np.float32)
-    assert agree(x, Frame.given(vectors), 0.75, "permutation").hits > 0
+    frame = Frame.given(vectors)
+    points = ppp.points(x, frame, 0.75, "permutation")
+    assert agree(counted(x, frame, 0.75, "permutation"), points, 1e-6).hits > 0
 
 
 def test_tables_that_give_way_to_others_are_made_again(monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((40, 20))
     x = np.tile(rows("single", vectors, 60), (2, 1)).astype(np.float32)
     frame = Frame.given(vectors)
-    planes, rule = Planes.of(frame, "combination"), Rule(0.6, bins=BINS, angles=ANGLES)
-    kept = tally_of(x, planes, rule, detailed=True)
+    kept = counted(x, frame, 0.6)
     monkeypatch.setattr(leading, "TABLES", 0)
     assert len(leading.Span.of(40, np.dtype(np.float32)).owner) == leading.FEWEST
-    again = tally_of(x, planes, rule, detailed=True)
-    np.testing.assert_array_equal(again.kept, kept.kept)
-    np.testing.assert_array_equal(again.grid, kept.grid)
+    again = counted(x, frame, 0.6)
+    assert_same_counts(again, kept)
     np.testing.assert_array_equal(again.moments, kept.moments)
 
 
@@ -180,13 +156,8 @@ def test_products_in_parts_never_change_a_count(n):
     vectors = rng.standard_normal((90, n))
     x = rows("single", vectors, 80).astype(np.float32)
     frame = Frame.given(vectors)
-    planes, rule = Planes.of(frame, "combination"), Rule(0.7, bins=BINS, angles=ANGLES)
-    single = tally_of(x, planes, rule, detailed=True)
-    double = tally_of(x.astype(np.float64), planes, rule, detailed=True)
+    single, _ = in_both_precisions(x, frame, 0.7)
     assert single.hits > 80 * 80
-    np.testing.assert_array_equal(single.kept, double.kept)
-    np.testing.assert_array_equal(single.grid, double.grid)
-    np.testing.assert_array_equal(single.angle, double.angle)
     # the bound on their rounding holds
     unit = frame.vectors
     found = product(x, unit.astype(np.float32), 256)

@@ -4,15 +4,13 @@ import naive
 import numba
 import numpy as np
 import pytest
+from tallies import assert_listed, counted, in_both_precisions
 
 from ppp.frame import Frame
 from ppp.kernels import leading
 from ppp.kernels.leading import INVERSE, SLACK, TILT, Span
-from ppp.planes import DEGENERATE, NEARLY_PARALLEL, Planes
+from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 from ppp.rule import Rule
-from ppp.scan import tally_of
-
-BINS, ANGLES = 64, 48
 
 
 def unit(vectors):
@@ -39,16 +37,9 @@ def agree(x, epsilon):
     """Compare counts in the frame of all axes, both ways round, with the definition."""
     n = x.shape[1]
     frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)]))
-    planes = Planes.of(frame, "combination")
-    tally = tally_of(x, planes, Rule(epsilon, bins=BINS, angles=ANGLES), detailed=True)
     hits = naive.points(x, frame.vectors, frame.gram, epsilon)
-    w = np.array([hit[2:] for hit in hits])
-    grid, outside, angle = naive.binned(w, tally.half_width, BINS, ANGLES)
-    kept = np.bincount([hit[1] for hit in hits], minlength=planes.count)
-    np.testing.assert_array_equal(tally.kept, kept)
-    np.testing.assert_array_equal(tally.grid, grid)
-    np.testing.assert_array_equal(tally.angle, angle)
-    assert (tally.hits, tally.outside) == (len(hits), outside)
+    w, plane = np.array([hit[2:] for hit in hits]), np.array([hit[1] for hit in hits])
+    assert_listed(counted(x, frame, epsilon), w, plane)
 
 
 @numba.njit
@@ -80,13 +71,8 @@ def test_rows_between_close_vectors_keep_their_waves_in_float32(sine):
     frame = Frame.given(np.vstack([one, one + sine * aside, sine * aside - one]))
     x = frame.vectors[rng.integers(24, size=80)] + 0.01 * rng.standard_normal((80, 52))
     x = x.astype(np.float32)
-    planes, rule = Planes.of(frame, "combination"), Rule(0.4, bins=BINS, angles=ANGLES)
-    single = tally_of(x, planes, rule, detailed=True)
-    double = tally_of(x.astype(np.float64), planes, rule, detailed=True)
+    single, double = in_both_precisions(x, frame, 0.4)
     assert single.hits > 80 * 20
-    np.testing.assert_array_equal(single.kept, double.kept)
-    np.testing.assert_array_equal(single.grid, double.grid)
-    np.testing.assert_array_equal(single.angle, double.angle)
     found, wanted = (tally.moments.reshape(-1, 8).sum(axis=0)[2:4] for tally in (single, double))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6 * single.hits)
 
@@ -95,6 +81,6 @@ def test_rows_with_more_planes_than_a_counter_holds_are_counted_one_by_one():
     n = 65_600  # planes of one row alone: 2^31 and more
     x = np.zeros((3, n), np.float32)
     x[0, 5], x[1, [3, n - 1]], x[2] = 1.0, 1.0, 1.0
-    tally = tally_of(x, Planes.of(Frame.standard(n), "combination"), Rule(0.75), detailed=True)
+    tally = counted(x, Frame.standard(n), Rule(0.75))
     assert (tally.rows, tally.hits) == (3, n - 1 + 1)
     assert tally.grid.sum() + tally.outside == tally.hits
