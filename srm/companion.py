@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ import numpy as np
 from ppp.planes import PAIRS, TABLE_LIMIT, Planes, triangle
 from ppp.reservoir import Reservoir
 from ppp.rule import Rule
+from srm.checks import as_pairs, check_counts, check_epsilon, check_pair, check_seen, check_table
 from srm.counting import TABLE_NUMBERS, Spotlight, SweepCounter
 from srm.curve import SRMResult
 from srm.rotations import rotation_curves
-
-#: Most angles of one curve.
-ANGLES = 2**20
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,13 @@ class Sweeping:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(1.0 if self.epsilon is None else self.epsilon, self.angles, self.null_repeats)
+        if self.epsilon is not None:
+            check_epsilon(self.epsilon)
+        check_counts(self.angles, self.null_repeats, self.seed)
         if self.pairs is not None and self.pairs not in PAIRS:
             raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
+        if self.planes is not None:
+            object.__setattr__(self, "planes", as_pairs(self.planes))
 
     def plan(self, planes: Planes, rule: Rule | None) -> list[Any]:
         """Return the sinks: the counter, and a reservoir of rows for the rotations.
@@ -100,6 +101,7 @@ class Sweeping:
         SRMResult
         """
         counter, null = gathered[0], None
+        check_seen(counter.rows, counter.zero, counter.nonfinite)
         if self.null_repeats:
             null = rotation_curves(
                 gathered[1], counter.planes, counter.spotlight, self.signed, self.null_repeats,
@@ -123,9 +125,9 @@ def _lines(
                 f"{m * (m - 1) // 2:,}: sweep the frame of just their vectors, "
                 "Frame.given(frame.vectors[[i, j]]), in which the plane has the same curve"
             )
-        slots = [_slot(i, j, m) for i, j in named]
+        slots = [_slot(pair, m) for pair in named]
         used = sorted(set(slots))
-        check_table(len(used) * (1 + swept.ordered), angles, "or name fewer planes")
+        check_table(len(used) * (1 + swept.ordered), angles, "name fewer planes")
         lines = np.full(m * (m - 1) // 2, -1, np.int64)
         lines[used] = np.arange(len(used))
         parallel = triangle(swept.degenerate[:, 0], swept.degenerate[:, 1], m)
@@ -137,7 +139,7 @@ def _lines(
                 )
         return lines
     if per_plane is None:
-        per_plane = swept.count * angles <= TABLE_NUMBERS
+        per_plane = swept.tabled and swept.count * angles <= TABLE_NUMBERS
     if per_plane:
         check_table(
             swept.count, angles, "name some `planes`, or per_plane=False for the pooled curve"
@@ -145,52 +147,6 @@ def _lines(
     return np.empty(0, np.int64) if per_plane else None
 
 
-def check_table(planes: int, angles: int, way_out: str) -> None:
-    """Refuse a table of curves that would not fit, before any work.
-
-    Parameters
-    ----------
-    planes : int
-        Planes with a curve each.
-    angles : int
-        Numbers in a curve.
-    way_out : str
-        What to do besides taking fewer angles.
-
-    Raises
-    ------
-    ValueError
-        If there are more than `TABLE_NUMBERS` numbers.
-    """
-    numbers = planes * angles
-    if numbers > TABLE_NUMBERS:
-        raise ValueError(
-            f"a curve for each of {planes:,} planes at {angles} angles makes {numbers:,} "
-            f"numbers, the limit is {TABLE_NUMBERS:,}: take fewer angles, {way_out}"
-        )
-
-
-def _slot(i: int, j: int, m: int) -> int:
-    if not (0 <= i < m and 0 <= j < m and i != j):
-        raise ValueError(f"a plane is a pair of different vectors 0 … {m - 1}, got ({i}, {j})")
-    return int(triangle(np.array(min(i, j)), np.array(max(i, j)), m))
-
-
-def _check(epsilon: float, angles: int, null_repeats: int) -> None:
-    if not -1 <= epsilon <= 1:
-        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
-    for name, value in (("angles", angles), ("null_repeats", null_repeats)):
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if angles < 1:
-        raise ValueError(f"angles must be at least 1, got {angles!r}")
-    if angles > ANGLES:
-        raise ValueError(f"angles must be at most {ANGLES:,}, got {angles:,}")
-    if null_repeats < 0:
-        raise ValueError(f"null_repeats must not be negative, got {null_repeats!r}")
-    numbers = (null_repeats + 1) * angles
-    if numbers > TABLE_NUMBERS:
-        raise ValueError(
-            f"{null_repeats:,} rotations at {angles:,} angles make {numbers:,} numbers, the limit "
-            f"is {TABLE_NUMBERS:,}: draw fewer rotations or take fewer angles"
-        )
+def _slot(pair: tuple[int, int], m: int) -> int:
+    i, j = sorted(check_pair(pair, m))
+    return int(triangle(np.array(i), np.array(j), m))

@@ -13,6 +13,7 @@ import numpy as np
 from ppp.fluctuation import srm_level
 from ppp.frame import Frame
 from ppp.planes import Planes
+from srm.checks import check_pair
 from srm.resonance import Resonance, against_band, against_rotations
 
 if TYPE_CHECKING:
@@ -238,17 +239,24 @@ class SRMResult:
         Returns
         -------
         int
+
+        Raises
+        ------
+        KeyError
+            If there is none, with the reason.
         """
-        at = np.flatnonzero((self.first == plane[0]) & (self.second == plane[1]))
-        if not len(at):
-            if sorted(plane) in self.planes.degenerate.tolist():
-                raise KeyError(
-                    f"vectors {plane[0]} and {plane[1]} are parallel: they span no plane"
-                )
+        i, j = check_pair(plane, self.planes.frame.m)
+        at = np.flatnonzero((self.first == i) & (self.second == j))
+        if len(at):
+            return int(at[0])
+        if sorted((i, j)) in self.planes.degenerate.tolist():
+            raise KeyError(f"vectors {i} and {j} are parallel: they span no plane")
+        if i > j and not self.planes.ordered:
             raise KeyError(
-                f"no curve was kept for plane {tuple(plane)}: name it in `planes` of the sweep"
+                f"combination turns from the smaller index, got plane ({i}, {j}): ask for "
+                f'({j}, {i}), or sweep with pairs="permutation"'
             )
-        return int(at[0])
+        raise KeyError(f"no curve was kept for plane ({i}, {j}): name it in `planes` of the sweep")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result to an HDF5 file.

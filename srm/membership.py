@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ppp.frame import Frame, as_frame
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 from ppp.prepared import Prepared
 from ppp.streams import as_stream
+from srm.checks import as_pair, check_epsilon, check_pair
 from srm.counting import Spotlight
 
 
@@ -41,20 +43,25 @@ def standing(
     sample : (K,) int64 array
         Their inputs.
 
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the two vectors span no plane.
+
     Examples
     --------
     >>> import numpy as np
     >>> standing(np.eye(3), (0, 1), np.pi / 2)[0].tolist()
     [1]
     """
-    if not -1 <= epsilon <= 1:
-        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
-    spotlight = Spotlight(float(epsilon), 1)
+    if not (isinstance(theta, Real) and np.isfinite(theta)):
+        raise ValueError(f"theta must be a finite angle in radians, got {theta!r}")
+    spotlight, plane = Spotlight(check_epsilon(epsilon), 1), as_pair(plane)
     rows, samples, seen_rows = [], [], 0
     for block in as_stream(x, sample).blocks():
         prepared = Prepared.of(block)
         made = as_frame(frame, prepared.x.shape[1], seed)
-        i, j = _check_plane(plane, made.m)
+        i, j = check_pair(plane, made.m)
         pair = made.vectors[[i, j]]
         g = float(pair[0] @ pair[1])
         if 1 - g * g < DEGENERATE:
@@ -80,10 +87,3 @@ def _in_plane(x: np.ndarray, pair: np.ndarray, g: float) -> np.ndarray:
     half = apart @ apart / 2
     along = (x @ apart + sign * half * first) / np.sqrt(half * (2 - half))
     return np.stack([first, along], axis=1)
-
-
-def _check_plane(plane: tuple[int, int], m: int) -> tuple[int, int]:
-    i, j = int(plane[0]), int(plane[1])
-    if not (0 <= i < m and 0 <= j < m and i != j):
-        raise ValueError(f"a plane is a pair of different vectors 0 … {m - 1}, got ({i}, {j})")
-    return i, j

@@ -9,8 +9,11 @@ import numpy as np
 from ppp.frame import Frame, as_frame
 from ppp.planes import Planes
 from ppp.prepared import as_array
-from srm.companion import check_table
+from srm.checks import check_table
 from srm.curve import SRMResult
+
+#: Numbers of rows by angles that are held at a time: 16 MiB.
+ROOM = 2**21
 
 
 def check_compat(compat: str | None, **beyond: bool) -> None:
@@ -65,12 +68,13 @@ def reference_sweep(
     """
     turn = np.linspace(0, 2 * np.pi, angles)
     wave = np.stack([np.cos(turn), -np.sin(turn)])
+    step = max(1, ROOM // angles)
     planes: Planes | None = None
     for block in stream.blocks():
         x = as_array(block.rows).astype(np.float64)
         if planes is None:
             planes = Planes.of(as_frame(frame, x.shape[1], seed), pairs)
-            check_table(planes.count, angles, "or leave out compat, whose curves may be pooled")
+            check_table(planes.count, angles, "leave out compat: curves may then be pooled")
             lengths = _lengths(frame, planes.frame.m)
             seen = np.zeros((1, planes.count, angles), np.int64)
             rows = zero = nonfinite = 0
@@ -87,10 +91,12 @@ def reference_sweep(
         g = planes.cosine
         for plane, (i, j) in enumerate(zip(planes.first, planes.second, strict=True)):
             w2 = (c[:, j] - g[plane] * c[:, i]) / np.sqrt(1 - g[plane] ** 2)
-            along = lengths[i] * (np.stack([c[:, i], w2], axis=1) @ wave)
-            seen[0, plane] += (along >= epsilon).sum(axis=0)
-            if signed:
-                seen[0, plane] -= (along <= -epsilon).sum(axis=0)
+            w = np.stack([c[:, i], w2], axis=1)
+            for at in range(0, len(w), step):
+                along = lengths[i] * (w[at : at + step] @ wave)
+                seen[0, plane] += (along >= epsilon).sum(axis=0)
+                if signed:
+                    seen[0, plane] -= (along <= -epsilon).sum(axis=0)
     if planes is None:
         raise ValueError("a sweep needs at least one row of activations, got none")
     return SRMResult(

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ppp.fluctuation import srm_pair
+from srm.few import ROOM, greatest_deviations, samples_in_reach
 
 if TYPE_CHECKING:
     from srm.curve import SRMResult
 
-#: Draws of the Gaussian process that makes a band simultaneous over all angles.
+#: Draws of the curve that make a band simultaneous over all angles.
 DRAWS = 4000
-#: Numbers of those draws that are held at a time: 32 MiB.
-ROOM = 2**21
+#: Samples within reach of a plane, all draws together, that are drawn one by one.
+FEW = 2**22
+#: Shares of samples that differ by less are equal.
+ROUNDING = 1e-12
 
 
 class Against(NamedTuple):
@@ -70,23 +73,25 @@ def against_band(curve: SRMResult, level: float, seed: int) -> Resonance:
     Notes
     -----
     The covariance of S(θ) and S(θ + δ) is (P₂(δ) − P²)/N with P₂ in closed form; the greatest of a
-    Gaussian process with this covariance over the A angles sets the band.
+    Gaussian process with this covariance over the A angles sets the band. Where few samples reach
+    the plane the curve is no Gaussian process: its own law is then drawn, sample by sample.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level!r}")
     from scipy.stats import false_discovery_control
 
-    rows = max(1, int(curve.rows.sum()))
+    rows = int(curve.rows.sum())
     covariance = _covariance(curve)
-    deviation = np.sqrt(covariance[0] / rows)
-    greatest = _greatest(covariance, seed)
-    if deviation == 0:  # epsilon 1 or −1: isotropy leaves nothing to chance
-        statistics = np.where(np.ptp(curve.values, axis=1) > 0, np.inf, 0.0)
-    else:
-        statistics = np.abs(curve.values - curve.expected).max(axis=1, initial=0) / deviation
-    above = len(greatest) - np.searchsorted(greatest, statistics, side="left")
+    deviation = np.sqrt(covariance[0] / max(1, rows))
+    greatest = _greatest(curve, covariance, rows, seed)
+    reach = np.abs(curve.values - curve.expected).max(axis=1, initial=0)
+    if not rows:
+        reach[:] = 0  # nothing was seen of which anything could be said
+    above = len(greatest) - np.searchsorted(greatest, reach - ROUNDING, side="left")
     p = (1 + above) / (len(greatest) + 1)
-    half = float(np.quantile(greatest, level) * deviation)
+    # epsilon 1 or −1: isotropy leaves nothing to chance
+    statistics = np.where(reach > 0, np.inf, 0.0) if deviation == 0 else reach / deviation
+    half = float(np.quantile(greatest, level, method="higher"))
     adjusted = false_discovery_control(p) if len(p) else p
     low, high = curve.expected - half, curve.expected + half
     return Resonance(statistics, p, adjusted, low, high)
@@ -136,13 +141,25 @@ def _both_see(delta: float, n: int, epsilon: float) -> float:
     return srm_pair(float(delta), n, epsilon)
 
 
-def _greatest(covariance: np.ndarray, seed: int) -> np.ndarray:
+def _greatest(curve: SRMResult, covariance: np.ndarray, rows: int, seed: int) -> np.ndarray:
+    """Return the sorted greatest deviations from the level, over the angles, of drawn curves."""
+    n, epsilon = curve.planes.frame.n, abs(curve.epsilon)
+    if not rows or rows * DRAWS * samples_in_reach(n, epsilon) > FEW:
+        process = _of_process(covariance, np.random.default_rng(seed))
+        return process * np.sqrt(covariance[0] / max(1, rows))
+    # what a negative epsilon does not see is what its opposite sees
+    level = curve.expected if curve.epsilon >= 0 or curve.signed else 1 - curve.expected
+    return greatest_deviations(
+        n, epsilon, level, rows, len(curve.angles), curve.signed, DRAWS, seed
+    )
+
+
+def _of_process(covariance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the sorted maxima of |Z| over the angles, Z of unit variance on the circle."""
     spectrum = np.maximum(np.fft.fft(covariance).real, 0)
     total = spectrum.sum()
     if total <= 0:
         return np.zeros(DRAWS)
-    rng = np.random.default_rng(seed)
     shape, found = np.sqrt(spectrum / total), []
     step = max(1, ROOM // len(spectrum))
     for start in range(0, DRAWS // 2, step):
