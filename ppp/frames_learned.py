@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ppp.frame import Frame
+from ppp.frames_checks import as_doubles, check_whole
 from ppp.streams import check_matrix
 
 
@@ -31,7 +32,7 @@ def weight_frame(weight: Any, labels: Sequence[str] | None = None, columns: bool
     Raises
     ------
     ValueError
-        If a vector is zero (a dead unit) or not finite; drop those rows.
+        If there is no matrix, or a vector is zero (a dead unit) or not finite; drop those rows.
 
     Examples
     --------
@@ -39,16 +40,25 @@ def weight_frame(weight: Any, labels: Sequence[str] | None = None, columns: bool
     (6, 4)
     """
     found = getattr(weight, "weight", weight)
-    if isinstance(found, torch.Tensor):
-        found = found.detach().cpu().double().numpy()
-    matrix = np.asarray(found, np.float64)
+    if found is None or isinstance(found, torch.nn.Module | str):
+        raise ValueError(
+            f"a frame takes a weight matrix (m, n), or a module that has one, got "
+            f"{type(weight).__name__}: name the module whose `weight` it is"
+        )
+    matrix = as_doubles(found, "weights")
     if matrix.ndim != 2:
         raise ValueError(
             f"a frame takes a weight matrix, got shape {matrix.shape}: flatten it to (m, n)"
         )
     which = "columns" if columns else "rows"
     named = f"{which} of a weight matrix {matrix.shape[0]} × {matrix.shape[1]}"
-    return Frame.given(matrix.T if columns else matrix, labels, source=named)
+    matrix = matrix.T if columns else matrix
+    if matrix.shape[1] < 2:
+        raise ValueError(
+            f"vectors of width 2 or more span planes, got {which} of width {matrix.shape[1]}: "
+            f"take the {'rows' if columns else 'columns'} instead"
+        )
+    return Frame.given(matrix, labels, source=named)
 
 
 def pca_frame(x: Any, count: int | None = None, centre: bool = True) -> Frame:
@@ -68,8 +78,16 @@ def pca_frame(x: Any, count: int | None = None, centre: bool = True) -> Frame:
     Frame
         By falling variance; each axis points to where its largest entry is positive.
 
+    Raises
+    ------
+    ValueError
+        If the rows vary in fewer than two directions, or `count` is out of range.
+
     Notes
     -----
+    Where the rows vary in fewer directions than axes are asked for (few rows, silent neurons), the
+    remaining axes complete the frame in an arbitrary way; `source` says how many vary.
+
     A frame made of the very data it is used on is not independent of them: the rotation null then
     tests nothing. Make it of one half and project the other.
 
@@ -79,18 +97,18 @@ def pca_frame(x: Any, count: int | None = None, centre: bool = True) -> Frame:
     >>> int(np.abs(pca_frame(x).vectors[0]).argmax())
     1
     """
-    rows = _finite(x)
-    n = rows.shape[1]
-    count = n if count is None else count
-    if not 2 <= count <= n:
-        raise ValueError(f"count must lie between 2 and the width {n}, got {count}")
-    if centre:
-        rows = rows - rows.mean(axis=0)
-    _, axes = np.linalg.eigh(rows.T @ rows)
-    axes = axes.T[::-1][:count]
-    axes = axes * _signs(axes)
+    rows, count = _finite(x), _count(x, count)
+    axes, varying = _axes(rows, centre)
+    if varying < 2:
+        raise ValueError(
+            f"principal axes need rows that vary in two directions, got {len(rows):,} rows that "
+            f"vary in {varying}: take another layer, or more rows"
+        )
+    axes = axes[:count] * _signs(axes[:count])
     labels = [f"component {index}" for index in range(count)]
     source = f"principal axes of {len(rows):,} rows"
+    if varying < count:
+        source += f", which vary in {varying} directions"
     return Frame(np.ascontiguousarray(axes), tuple(labels), source)
 
 
@@ -114,7 +132,8 @@ def ica_frame(x: Any, count: int | None = None, seed: int = 0) -> Frame:
     Raises
     ------
     ValueError
-        If the iteration does not converge.
+        If the iteration does not converge, the rows vary in fewer directions than there are
+        sources, or `count` is out of range.
 
     Notes
     -----
@@ -131,34 +150,63 @@ def ica_frame(x: Any, count: int | None = None, seed: int = 0) -> Frame:
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    rows = _finite(x)
+    check_whole(seed=seed)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be below 2^32 = {2**32:,} for FastICA, got {seed:,}")
+    rows, count = _finite(x), _count(x, count)
     n = rows.shape[1]
-    count = n if count is None else count
-    if not 2 <= count <= n:
-        raise ValueError(f"count must lie between 2 and the width {n}, got {count}")
-    method = FastICA(count, whiten="unit-variance", random_state=seed, max_iter=1000, tol=1e-5)
+    axes, varying = _axes(rows, centre=True)
+    if varying < count:
+        raise ValueError(
+            f"{len(rows):,} rows that vary in {varying} directions have no {count} independent "
+            f"ones: ask for at most that many with `count`, or give more rows"
+        )
+    # within the directions in which they vary: whitening divides by the others' spread, zero
+    inside = axes[:varying] if varying < n else None
+    found = rows if inside is None else rows @ inside.T
+    method = FastICA(count, whiten="unit-variance", random_state=int(seed), max_iter=1000, tol=1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            method.fit(rows)
+            method.fit(found)
         except ConvergenceWarning:
             raise ValueError(
                 f"the independent components of {len(rows):,} rows did not converge: give more "
                 "rows, ask for fewer with `count`, or try another seed"
             ) from None
-    vectors = method.mixing_.T
+    vectors = method.mixing_.T if inside is None else method.mixing_.T @ inside
     labels = [f"source {index}" for index in range(count)]
     source = f"independent directions of {len(rows):,} rows, seed {seed}"
     return Frame.given(vectors * _signs(vectors), labels, source)
 
 
 def _finite(x: Any) -> np.ndarray:
-    matrix = x.detach().cpu().double().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
-    matrix = check_matrix(matrix).astype(np.float64)
+    """Return the finite rows, scaled by a power of two so that no square overflows or vanishes."""
+    matrix = as_doubles(check_matrix(x if isinstance(x, torch.Tensor) else np.asarray(x)), "rows")
     matrix = matrix[np.isfinite(matrix).all(axis=1)]
     if len(matrix) < 2:
         raise ValueError(f"axes need at least two finite rows, got {len(matrix)}")
-    return matrix
+    return np.asarray(np.ldexp(matrix, -np.frexp(np.abs(matrix).max())[1]))
+
+
+def _count(x: Any, count: int | None) -> int:
+    n = int(x.shape[1]) if hasattr(x, "shape") else np.asarray(x).shape[1]
+    if count is None:
+        return n
+    check_whole(count=count)
+    if not 2 <= count <= n:
+        raise ValueError(f"count must lie between 2 and the width {n}, got {count}")
+    return int(count)
+
+
+def _axes(rows: np.ndarray, centre: bool) -> tuple[np.ndarray, int]:
+    """Return all principal axes by falling variance, and along how many the rows vary."""
+    about = rows - rows.mean(axis=0) if centre else rows
+    spread, axes = np.linalg.eigh(about.T @ about)
+    unit = np.finfo(np.float64).eps
+    # what rounding of the sums, and of the mean, may leave where there is no variance
+    least = max(rows.shape[1] * unit * spread[-1], len(rows) * (16 * unit) ** 2)
+    return axes.T[::-1], int((spread > least).sum())
 
 
 def _signs(vectors: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.frame import Frame
+from ppp.frame import GRAM_LIMIT, Frame
+from ppp.frames_checks import check_whole
 
 
 def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:
@@ -19,7 +20,7 @@ def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:
     seed : int
         Seed of the random start.
     steps : int
-        Most steps of the descent.
+        Most steps of the descent; `source` says where they did not suffice to come to rest.
 
     Returns
     -------
@@ -28,7 +29,7 @@ def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:
     Raises
     ------
     ValueError
-        If m or n is below 2.
+        If m or n is below 2, or there are more vectors than 8 192, each of which repels all others.
 
     Notes
     -----
@@ -42,8 +43,16 @@ def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:
     >>> bool(np.allclose(simplex.gram[0, 1:], -1 / 3, atol=1e-6))
     True
     """
+    check_whole(m=m, n=n, seed=seed, steps=steps)
     if m < 2 or n < 2:
         raise ValueError(f"m and n must be at least 2, got m={m}, n={n}")
+    if m > GRAM_LIMIT:
+        raise ValueError(
+            f"at most {GRAM_LIMIT:,} vectors can repel each other here, got m={m:,}: take fewer, "
+            "or random ones (Frame.given), which are nearly as even"
+        )
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
     from scipy.optimize import minimize
 
     rng = np.random.default_rng(seed)
@@ -71,4 +80,7 @@ def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:
         method="L-BFGS-B",
         options={"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": 1e-10},
     )
-    return Frame.given(found.x.reshape(m, n), source=f"Thomson frame of {m} in R^{n}, seed {seed}")
+    source = f"Thomson frame of {m} in R^{n}, seed {seed}"
+    if found.status == 1:
+        source += f", not at rest after {steps:,} steps"
+    return Frame.given(found.x.reshape(m, n), source=source)

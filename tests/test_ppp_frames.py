@@ -10,6 +10,9 @@ from ppp.frames_learned import ica_frame, pca_frame, weight_frame
 from ppp.frames_thomson import thomson_frame
 from ppp.planes import Planes
 
+#: Three of six neurons never move.
+SILENT = np.random.default_rng(3).laplace(size=(200, 6)) * [1, 1, 1, 0, 0, 0]
+
 
 def test_repelling_points_find_simplex_and_cross_polytope():
     simplex = thomson_frame(6, 5)
@@ -70,12 +73,75 @@ def test_independent_directions_are_recovered():
     assert (np.abs(frame.vectors @ wanted.T).max(axis=1) > 0.99).all()
 
 
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e307])
+def test_rows_of_any_size_have_the_same_axes(scale):
+    x = np.random.default_rng(4).laplace(size=(300, 4)) * [4.0, 3, 2, 1]
+    x /= np.abs(x).max()
+    for make in (pca_frame, ica_frame):
+        np.testing.assert_allclose(make(x * scale).vectors, make(x).vectors, atol=1e-9)
+
+
+def test_silent_neurons_leave_axes_that_are_said_to_be_arbitrary():
+    frame = pca_frame(SILENT)
+    assert frame.orthonormal
+    assert frame.source == "principal axes of 200 rows, which vary in 3 directions"
+    np.testing.assert_allclose(frame.vectors[:3, 3:], 0, atol=1e-12)
+    assert pca_frame(SILENT, count=3).source == "principal axes of 200 rows"
+    sources = ica_frame(SILENT, count=3)
+    moving = ica_frame(SILENT[:, :3])
+    np.testing.assert_allclose(sources.vectors[:, 3:], 0, atol=1e-12)
+    alike = np.abs(sources.vectors[:, :3] @ moving.vectors.T)
+    np.testing.assert_allclose(np.sort(alike, axis=1)[:, -1], 1, atol=1e-4)
+
+
+def test_a_descent_that_was_cut_short_says_so():
+    assert thomson_frame(24, 3, steps=5).source.endswith("seed 0, not at rest after 5 steps")
+    assert thomson_frame(12, 3).source == "Thomson frame of 12 in R^3, seed 0"
+
+
+def test_nearly_all_diagonals_are_drawn_without_repeats():
+    frame = diagonal_frame(15, count=2**14 - 1, seed=3)
+    assert len(np.unique(frame.vectors, axis=0)) == 2**14 - 1
+    np.testing.assert_array_equal(frame.vectors[:, 0], 1 / np.sqrt(15))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_weights_of_any_type_sparse_or_dense(kind):
+    weight = torch.tensor([[1.0, 2, 0], [0, 3, 4]], dtype=kind)
+    exact = weight_frame(weight.double().numpy())
+    np.testing.assert_array_equal(weight_frame(weight).vectors, exact.vectors)
+    sparse = weight.float().to_sparse()
+    np.testing.assert_array_equal(weight_frame(sparse).vectors, exact.vectors)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: thomson_frame(1, 3), "at least 2, got m=1, n=3"),
         (lambda: diagonal_frame(40), "say how many with `count`"),
         (lambda: diagonal_frame(3, count=9), "between 2 and 4 in R.3, got 9"),
+        (lambda: thomson_frame(2.5, 3), "m must be a whole number, got 2.5"),
+        (lambda: thomson_frame(5, 3, steps=0), "steps must be at least 1, got 0"),
+        (lambda: thomson_frame(5, 3, seed=-1), "seed must not be negative, got -1"),
+        (
+            lambda: thomson_frame(50_000, 64),
+            "8,192 vectors can repel each other here, got m=50,000",
+        ),
+        (lambda: diagonal_frame(3, count=2.5), "count must be a whole number, got 2.5"),
+        (lambda: diagonal_frame(20_000), r"R\^20000 has 2\^19999 diagonals: say how many"),
+        (lambda: diagonal_frame(20_000, 1), r"between 2 and 2\^19999 in R\^20000, got 1"),
+        (lambda: diagonal_frame(1000, 10**6), "1,000,000,000 numbers, the limit is 67,108,864"),
+        (lambda: weight_frame(torch.nn.ReLU()), "or a module that has one, got ReLU"),
+        (lambda: weight_frame(torch.nn.LayerNorm(4, elementwise_affine=False)), "got LayerNorm"),
+        (lambda: weight_frame(np.eye(3) + 1j), "must be real numbers, got dtype complex128"),
+        (lambda: weight_frame(np.ones((4, 1))), "rows of width 1: take the columns instead"),
+        (lambda: pca_frame(np.eye(3), count=2.5), "count must be a whole number, got 2.5"),
+        (lambda: pca_frame(np.ones((50, 6))), "50 rows that vary in 0: take another layer"),
+        (lambda: pca_frame(np.outer(np.arange(9), np.ones(6))), "9 rows that vary in 1: take"),
+        (lambda: ica_frame(SILENT), "200 rows that vary in 3 directions have no 6 independent"),
+        (lambda: ica_frame(SILENT[:3], count=3), "3 rows that vary in 2 directions have no 3"),
+        (lambda: ica_frame(np.ones((50, 6)), count=2), "vary in 0 directions have no 2"),
+        (lambda: ica_frame(np.eye(3), seed=2**32), r"seed must be below 2\^32"),
         (lambda: weight_frame(np.ones(4)), r"got shape \(4,\): flatten it"),
         (lambda: pca_frame(np.eye(3), count=4), "between 2 and the width 3, got 4"),
         (lambda: pca_frame(np.full((3, 3), np.nan)), "two finite rows, got 0"),
