@@ -16,10 +16,11 @@ import argparse
 from pathlib import Path
 
 import matplotlib
+from pages import markdown
 
 import hooks
 import ppp
-from ppp.table import Table, readable
+from ppp.table import Table
 
 matplotlib.use("agg")
 
@@ -108,13 +109,6 @@ def draw(found: Results, out: Path) -> None:
             title=f"{pair[0]} beside {pair[1]}, epoch {EPOCHS[-1]}, one dot a network"
         )
         figure.savefig(out / f"fashion-{pair[0]}.png", dpi=80)
-
-
-def markdown(table: Table) -> str:
-    """Return a table as Markdown."""
-    head = [table.columns, tuple("---" for _ in table.columns)]
-    lines = [*head, *(tuple(map(readable, row)) for row in table.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:

@@ -1,8 +1,13 @@
-"""What the null figures of the PPP paper's appendix A share: independent draws, their numbers."""
+"""What the null figures of the PPP paper's appendix A share: independent draws, their numbers.
+
+Preset ``paper`` has the settings of the paper; it prints no number of panels, so ours is three rows
+of eight.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from presets import choose, keep, show
 
 import ppp
 from ppp.controls import prepare
@@ -18,6 +23,18 @@ EPSILON = 0.75
 SHOWN = ("log_q", "kappa", "a4", "b4")
 
 Draws = dict[str, dict[str, ppp.PPPResult]]
+
+
+def figure(number: int, kind: str, title: str) -> None:
+    """Draw fresh data in a fresh random frame, once a panel, and print what chance alone gives."""
+    preset, settings = choose(PRESETS)
+    thinned = settings.pop("thinned")
+    draws = independent(kind, **settings)
+    ppp.plot_grid(draws, title=f"{title}, preset {preset}", thinned=thinned)
+    show(f"fig{number:02d}", preset)
+    numbers = spread(draws)
+    print(numbers)
+    keep(f"fig{number:02d}", preset, list(numbers))
 
 
 def independent(kind: str, samples: int, rows: int, columns: int) -> Draws:

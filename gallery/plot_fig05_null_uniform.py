@@ -9,33 +9,10 @@ which shows as dense patches away from the axes or as nothing at all: false anti
 """
 
 # %%
-# Settings
-# --------
-# ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
-from null_tools import PRESETS, independent, spread
-from presets import choose, keep, show
-
-import ppp
-
-preset, settings = choose(PRESETS)
-thinned = settings.pop("thinned")
-
-# %%
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
-draws = independent("uniform-embedded", **settings)
-ppp.plot_grid(
-    draws,
-    title=f"Uniform samples of the unit cube through a random map, preset {preset}",
-    thinned=thinned,
-)
-show("fig05", preset)
-
-# %%
-# What chance alone gives, in numbers
-# -----------------------------------
 # Hits vary over orders of magnitude between draws, because it is one direction that is either near
 # a plane or not.
-numbers = spread(draws)
-print(numbers)
-keep("fig05", preset, list(numbers))
+from null_tools import figure
+
+figure(5, "uniform-embedded", "Uniform samples of the unit cube through a random map")

@@ -9,30 +9,9 @@ overlap of planes along the axes.
 """
 
 # %%
-# Settings
-# --------
-# ``paper`` has those of the paper; it prints no number of panels, so ours is three rows of eight.
-from null_tools import PRESETS, independent, spread
-from presets import choose, keep, show
-
-import ppp
-
-preset, settings = choose(PRESETS)
-thinned = settings.pop("thinned")
-
-# %%
 # Fresh data and a fresh random frame for every panel
 # ---------------------------------------------------
-draws = independent("gaussian-embedded", **settings)
-ppp.plot_grid(
-    draws, title=f"Standard normal inputs through a random map, preset {preset}", thinned=thinned
-)
-show("fig07", preset)
-
-# %%
-# What chance alone gives, in numbers
-# -----------------------------------
 # Compare with the numbers of figures 4 and 6.
-numbers = spread(draws)
-print(numbers)
-keep("fig07", preset, list(numbers))
+from null_tools import figure
+
+figure(7, "gaussian-embedded", "Standard normal inputs through a random map")

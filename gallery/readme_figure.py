@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pages import markdown
+
 import hooks
 import ppp
 from ppp.table import Table, readable
@@ -56,13 +58,6 @@ def table_of(rows: dict[str, dict[str, ppp.PPPResult]]) -> Table:
             lines.append((network, epoch, result.hits, *cells, found[-1].p))
     names = [f"{name} (p)" for name in SHOWN[:-1]]
     return Table(("network", "snapshot", "kept", *names, "combined p"), tuple(lines))
-
-
-def markdown(table: Table) -> str:
-    """Return a table as Markdown."""
-    head = [table.columns, tuple("---" for _ in table.columns)]
-    lines = [*head, *(tuple(map(readable, row)) for row in table.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -56,7 +58,21 @@ def one_torch_thread():
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def gallery(monkeypatch):
+    """Import a module that gallery scripts share."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "gallery"))
+    return importlib.import_module
+
+
+@pytest.fixture
+def closed_figures():
+    """Leave no figure open to the next test."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, closed_figures):
     """Run ppp-plot in a folder of its own; its figures are closed afterwards."""
     monkeypatch.chdir(tmp_path)
 
@@ -67,5 +83,4 @@ def call(tmp_path, monkeypatch):
         assert result.exit_code == code, result.output
         return result.output
 
-    yield run
-    plt.close("all")
+    return run

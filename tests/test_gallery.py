@@ -5,7 +5,6 @@ fails.
 """
 
 import ast
-import importlib
 import os
 import re
 import subprocess
@@ -25,13 +24,6 @@ ADAPTIVE = (
 )  # fmt: skip
 #: What is shown beyond the papers: parts of the scripts' names.
 BEYOND = ("srm", "training", "classes", "weights", "planes", "heads", "thomson", "ratio")
-
-
-@pytest.fixture
-def gallery(monkeypatch):
-    """Import a module that gallery scripts share."""
-    monkeypatch.syspath_prepend(str(GALLERY))
-    return importlib.import_module
 
 
 def names_of(tree):
@@ -65,7 +57,7 @@ def test_a_script_keeps_the_conventions(path):
     assert re.search(r"^# %%\n# .+\n# -{3,}$", text, re.M), "no section with a heading"
     own = presets_of(tree)
     if own is None:  # those that share theirs take them from where they are
-        assert names_of(tree) & {"Setting", "PRESETS", "choose"} or path.stem.endswith(
+        assert names_of(tree) & {"Setting", "figure", "choose"} or path.stem.endswith(
             "fig1_diagonalisation"
         )
     else:

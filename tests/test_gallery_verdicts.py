@@ -1,6 +1,5 @@
 """Verdicts of the gallery: each can fail, and counts networks, not what they share."""
 
-import importlib
 import itertools
 import sys
 from pathlib import Path
@@ -13,13 +12,6 @@ import scipy.stats
 from ppp.ranks import adjust, least_repeats
 
 GALLERY = Path(__file__).parents[1] / "gallery"
-
-
-@pytest.fixture
-def gallery(monkeypatch):
-    """Import a module that gallery scripts share."""
-    monkeypatch.syspath_prepend(str(GALLERY))
-    return importlib.import_module
 
 
 def result(hits=100, kappa=1.0, p=0.5, kind="none", **statistics):

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 }
 HOOKS_IN = {
     "ppp": {"analysis.py", "cli.py", "sources.py"},
-    "isotropic": {"train.py", "ensemble.py", "campaign.py", "adapt/ica.py", "adapt/monitor.py"},
+    "isotropic": {"train.py", "ensemble.py", "campaign.py", "adapt/ica.py"},
 }
 LEAVES = {"cli.py", "report.py"}
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from trainings import images, stopped
 
 import hooks
 import isotropic
 from isotropic import Mixture, train_ensemble
 from isotropic.campaign import Campaign
-from isotropic.data import Images, digits
+from isotropic.data import digits
 from isotropic.models import Autoencoder
 from isotropic.protocol import Protocol
 from isotropic.saved import Checkpoint, load_network
@@ -16,12 +17,6 @@ from isotropic.stacked import Stack
 from isotropic.train import train_autoencoder
 
 FORMS = ("tanh", "isotropic-tanh")
-
-
-def images(count=50, d=6, seed=0):
-    rng = np.random.default_rng(seed)
-    low = rng.random((count, 2)) @ rng.random((2, d))
-    return Images("made", low, rng.integers(0, 3, count), (d,))
 
 
 def gap(left, right):
@@ -88,25 +83,12 @@ def test_modules_train_too_and_parameters_in_them_are_refused():
         train_ensemble(images(), [torch.nn.PReLU(dtype=torch.float64)], repeats=1)
 
 
-class StoppedError(Exception):
-    """Stands for a kill."""
-
-
-def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
+def test_a_stopped_training_goes_on_exactly(tmp_path):
     data, checkpoint = images(), tmp_path / "run.checkpoint.pt"
     settings = {"repeats": 2, "width": 3, "blocks": 1, "protocol": Protocol(epochs=6, seed=1)}
     whole = train_ensemble(data, FORMS, test=images(9, seed=1), **settings)
-
-    def killed(self, path):
-        save(self, path)
-        if self.epoch == 3:
-            raise StoppedError
-
-    save = Checkpoint.save
-    monkeypatch.setattr(Checkpoint, "save", killed)
-    with pytest.raises(StoppedError):
+    with stopped(3):
         train_ensemble(data, FORMS, checkpoint=checkpoint, **settings)
-    monkeypatch.setattr(Checkpoint, "save", save)
     assert checkpoint.exists()
     resumed = train_ensemble(data, FORMS, test=images(9, seed=1), checkpoint=checkpoint, **settings)
     assert not checkpoint.exists()
@@ -115,19 +97,12 @@ def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
         assert [e["loss"] for e in one.history] == [e["loss"] for e in other.history]
 
 
-def test_a_stopped_training_is_not_in_the_way_of_another_in_its_folder(tmp_path, monkeypatch):
-    def killed(self, path):
-        save(self, path)
-        raise StoppedError
-
-    save = Checkpoint.save
+def test_a_stopped_training_is_not_in_the_way_of_another_in_its_folder(tmp_path):
     one, other = (
         Campaign.prepare("digits", [form], width=3, epochs=2) for form in ("tanh", "leaky-relu")
     )
-    monkeypatch.setattr(Checkpoint, "save", killed)
-    with pytest.raises(StoppedError):
+    with stopped():
         one.run(tmp_path)
-    monkeypatch.setattr(Checkpoint, "save", save)
     assert one.checkpoint(tmp_path).exists()
     other.run(tmp_path)
     assert one.checkpoint(tmp_path).exists()  # still there to go on from
@@ -136,22 +111,13 @@ def test_a_stopped_training_is_not_in_the_way_of_another_in_its_folder(tmp_path,
     assert not list(tmp_path.glob("*.checkpoint.pt"))
 
 
-def test_stores_of_a_stopped_training_are_whole_after_it_went_on(tmp_path, monkeypatch):
+def test_stores_of_a_stopped_training_are_whole_after_it_went_on(tmp_path):
     data, settings = images(), {"repeats": 1, "width": 3, "protocol": Protocol(epochs=6)}
     train_ensemble(data, FORMS, stores=lambda form, _: tmp_path / f"{form}-whole.h5", **settings)
-
-    def killed(self, path):
-        save(self, path)
-        if self.epoch == 3:
-            raise StoppedError
-
-    save, checkpoint = Checkpoint.save, tmp_path / "c.pt"
-    again = {"stores": lambda form, _: tmp_path / f"{form}.h5", "checkpoint": checkpoint}
-    monkeypatch.setattr(Checkpoint, "save", killed)
-    with pytest.raises(StoppedError):
+    again = {"stores": lambda form, _: tmp_path / f"{form}.h5", "checkpoint": tmp_path / "c.pt"}
+    with stopped(3):
         train_ensemble(data, FORMS, **again, **settings)
     assert not (tmp_path / "tanh.h5").exists()
-    monkeypatch.setattr(Checkpoint, "save", save)
     train_ensemble(data, FORMS, **again, **settings)
     for form in FORMS:
         whole, resumed = (

@@ -3,22 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from trainings import images, stopped
 
 import isotropic
-from isotropic.data import Images, Standardiser
+from isotropic.data import Standardiser
 from isotropic.ensemble import train_ensemble
 from isotropic.models import Autoencoder
 from isotropic.modes import one_thread
 from isotropic.protocol import SCHEDULE, Protocol, schedule
 from isotropic.runs import Run
-from isotropic.saved import Checkpoint
 from isotropic.train import Task, _Lone, mean_loss, train_autoencoder
-
-
-def images(count=50, d=6, seed=0):
-    rng = np.random.default_rng(seed)
-    low = rng.random((count, 2)) @ rng.random((2, d))
-    return Images("made", low, rng.integers(0, 3, count), (d,))
 
 
 def one_of_an_ensemble(data, form, **settings):
@@ -219,25 +213,12 @@ def test_images_that_are_not_finite_diverge_before_the_first_epoch():
     assert one.diverged == 0
 
 
-class StoppedError(Exception):
-    """Stands for a kill."""
-
-
-def test_a_stopped_training_goes_on_exactly(tmp_path, monkeypatch):
+def test_a_stopped_training_goes_on_exactly(tmp_path):
     data, path = images(), tmp_path / "run.checkpoint.pt"
     settings = {"width": 3, "blocks": 1, "protocol": Protocol(epochs=6, seed=1), "test": data}
     whole = train_autoencoder(data, "tanh", **settings)
-
-    def killed(self, path):
-        save(self, path)
-        if self.epoch == 3:
-            raise StoppedError
-
-    save = Checkpoint.save
-    monkeypatch.setattr(Checkpoint, "save", killed)
-    with pytest.raises(StoppedError):
+    with stopped(3):
         train_autoencoder(data, "tanh", checkpoint=path, **settings)
-    monkeypatch.setattr(Checkpoint, "save", save)
     with pytest.raises(ValueError, match=r"another training: activation differ .*'tanh' there"):
         train_autoencoder(data, "isotropic-tanh", checkpoint=path, **settings)
     resumed = train_autoencoder(data, "tanh", checkpoint=path, **settings)

@@ -14,11 +14,7 @@ from ppp.density import density
 from ppp.plot_panels import SPREAD, THIN_SPACE, count, decimal, short, span
 from ppp.views import view
 
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def laplace(rows=600, n=8, seed=0, scale=1.0, **options):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 import ppp
 from ppp.maps import null_map
@@ -10,11 +9,7 @@ from ppp.pictures import with_draws
 from ppp.scan import tally_of
 from ppp.views import null_views
 
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def project(x, **options):
