@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,8 @@ NARROWEST = 0.63
 PIXELS = 2**13
 #: Bins further than this many widths from the image are left out (a relative 1e-14).
 REACH = 8.0
+#: Lengths below this, and above its inverse, have squares that float64 cannot divide by.
+SHORTEST = 1e-150
 
 
 class Gridded(Protocol):
@@ -116,6 +119,8 @@ def bin_centres(half_width: float, bins: int) -> np.ndarray:
 
 def check_size(size: int) -> None:
     """Raise a ValueError for an image without pixels, or one that would not fit."""
+    if not isinstance(size, Integral):
+        raise ValueError(f"size must be a whole number of pixels, got {size!r}")
     if size < 2:
         raise ValueError(f"size must be at least 2 pixels, got {size}")
     if size > PIXELS:
@@ -123,6 +128,18 @@ def check_size(size: int) -> None:
             f"size must be at most {PIXELS:,} pixels, got {size:,}, an image of {size**2:,}: take "
             "a smaller extent for more detail"
         )
+
+
+def check_lengths(**named: float) -> None:
+    """Raise a ValueError unless lengths are positive, and small and large enough to be squared."""
+    for name, value in named.items():
+        if not (isinstance(value, Real) and 0 < value < math.inf):
+            raise ValueError(f"{name} must be positive and finite, got {value!r}")
+        if not SHORTEST < value < 1 / SHORTEST:
+            raise ValueError(
+                f"a density per unit area cannot be held for a length of {value:.0e} ({name}): "
+                "divide all activations by one number, which changes no plane"
+            )
 
 
 def density(
@@ -158,7 +175,8 @@ def density(
     Raises
     ------
     ValueError
-        For a grid that is not square, a size below 2, or a Gaussian too narrow for the bins.
+        For a grid that is not square or holds no counts, a size below 2, lengths that are not
+        positive, or a Gaussian too narrow for the bins.
 
     Notes
     -----
@@ -178,15 +196,21 @@ def density(
     10.0
     """
     grid = np.asarray(grid)
-    if grid.ndim != 2 or grid.shape[0] != grid.shape[1]:
+    if grid.ndim != 2 or grid.shape[0] != grid.shape[1] or not grid.size:
         raise ValueError(f"grid must be square, (G, G), got shape {grid.shape}")
+    if grid.dtype.kind not in "iub" or grid.min() < 0:
+        least = f"dtype {grid.dtype}" if grid.dtype.kind not in "iub" else grid.min()
+        raise ValueError(f"grid must hold counts of hits, whole and not negative, got {least}")
     check_size(size)
+    check_lengths(half_width=half_width)
+    for name, value in (("extent", extent), ("sigma", sigma)):
+        if value is not None:
+            check_lengths(**{name: value})
     if extent is None or sigma is None:
         shown = window([_Grid(grid, half_width, outside)], size, extent)
         extent, sigma = shown.extent, shown.sigma if sigma is None else sigma
+        check_lengths(extent=extent)
     width = 2.0 * half_width / grid.shape[0]
-    if not extent > 0:
-        raise ValueError(f"extent must be positive, got {extent}")
     if sigma < NARROWEST * width * (1 - 1e-9):
         raise ValueError(
             f"sigma must be at least {NARROWEST} bins, {NARROWEST * width:.4g} for this grid, "

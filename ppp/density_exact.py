@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppp.density import Density, Window, check_size, pixel_centres
+from ppp.density import Density, Window, check_lengths, check_size, pixel_centres
 
 if TYPE_CHECKING:
     from ppp.point_cloud import Points
@@ -42,7 +42,8 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
     Raises
     ------
     ValueError
-        For coordinates that are not (H, 2) or not finite, or a size below 2.
+        For coordinates that are not (H, 2), real and finite, a size below 2, or a window that has
+        no extent.
 
     Notes
     -----
@@ -58,14 +59,16 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
     >>> bool(np.abs(made.image - truth.image).max() < made.likely * truth.image.max())
     True
     """
-    w = np.asarray(getattr(points, "w", points), np.float64)
+    w = np.asarray(getattr(points, "w", points))
+    if w.dtype.kind not in "iufb":
+        raise ValueError(f"points must be real coordinates, got dtype {w.dtype}")
+    w = w.astype(np.float64, copy=False)
     if w.ndim != 2 or w.shape[1] != 2:
         raise ValueError(f"points must have shape (H, 2), got {w.shape}")
     if not np.isfinite(w).all():
         raise ValueError("points must be finite, got NaN or infinite coordinates: leave them out")
     check_size(size)
-    if not (window.extent > 0 and window.sigma > 0):
-        raise ValueError(f"extent and sigma must be positive, got {window}")
+    check_lengths(extent=window.extent, sigma=window.sigma)
     centres = pixel_centres(window.extent, size)
     image = np.zeros((size, size))
     step = max(1, ROOM // (2 * size))

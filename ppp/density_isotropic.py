@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppp.closed import check_dimension
-from ppp.density import REACH, Window, pixel_centres
+from ppp.density import REACH, Window, check_lengths, check_size, pixel_centres
 from ppp.rule import Rule
 
 Array = NDArray[np.float64]
@@ -50,8 +50,8 @@ def isotropic_image(norms: ArrayLike, n: int, rule: Rule, window: Window, size: 
     Raises
     ------
     ValueError
-        For n = 2, where rows have no distance to the one plane, ε = 1, or norms that are not
-        positive.
+        For n = 2, where rows have no distance to the one plane, ε = 1, norms that are not
+        positive, or a window or size out of range.
 
     Notes
     -----
@@ -68,6 +68,8 @@ def isotropic_image(norms: ArrayLike, n: int, rule: Rule, window: Window, size: 
     from scipy.interpolate import CubicSpline
 
     check_dimension(n, 3, "with n = 2 every row lies in the one plane, isotropic or not")
+    check_size(size)
+    check_lengths(extent=window.extent, sigma=window.sigma)
     lengths = np.asarray(norms, np.float64).ravel()
     if not lengths.size or not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise ValueError("norms must be positive and finite, and at least one: leave others out")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppp.density import Window, pixel_centres, window
+from ppp.density import Window, check_lengths, check_size, pixel_centres, window
 from ppp.density_isotropic import isotropic_image
 from ppp.maps import LEAST, SIGMA, folded
 from ppp.tally import Tally
@@ -128,6 +128,10 @@ def density_ratio(
     """
     if not least > 0:
         raise ValueError(f"least must be positive, got {least!r}: it is a number of hits")
+    check_size(size)
+    for name, value in (("extent", extent), ("sigma", sigma)):
+        if value is not None:
+            check_lengths(**{name: value})
     mine, closed = _view(result), isinstance(by, str) and by == "isotropic"
     others, mean, words = ([], None, "") if closed else _divisors(result, by)
     shown = window([mine, *others], size, extent)
@@ -175,6 +179,8 @@ def _divisors(
     listed: list[Any] = list(by) if isinstance(by, Sequence) else [by]
     if not listed:
         raise ValueError("a density is divided by at least one projection, got none")
+    if not all(isinstance(one, Tally) or hasattr(one, "tally") for one in listed):
+        raise ValueError(f'by must be "isotropic", "null" or other projections, got {by!r}')
     mine, others = _view(result), [_view(each) for each in listed]
     for one in others:
         alike = (one.planes.frame.n, one.epsilon, one.distance)

@@ -227,13 +227,27 @@ def test_thinning_nothing_keeps_nothing():
     assert not thin(np.zeros((4, 4), dtype=np.int64)).any()
 
 
+EMPTY = np.zeros((8, 8), np.int64)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
         (lambda: density(np.zeros((4, 8)), 1.0), r"square, \(G, G\), got shape \(4, 8\)"),
-        (lambda: density(np.zeros((8, 8)), 1.0, size=1), "at least 2 pixels, got 1"),
-        (lambda: density(np.zeros((8, 8)), 1.0, extent=0.0, sigma=1.0), "positive, got 0"),
-        (lambda: density(np.zeros((8, 8)), 1.0, extent=1.0, sigma=0.1), "at least 0.63 bins"),
+        (lambda: density(np.zeros((0, 0), int), 1.0), r"square, \(G, G\), got shape \(0, 0\)"),
+        (lambda: density(np.full((8, 8), 0.5), 1.0), "whole and not negative, got dtype float64"),
+        (lambda: density(-np.eye(8, dtype=int), 1.0), "whole and not negative, got -1"),
+        (lambda: density(EMPTY, 1.0, size=1), "at least 2 pixels, got 1"),
+        (lambda: density(EMPTY, 1.0, size=64.5), "whole number of pixels, got 64.5"),
+        (lambda: density(EMPTY, 1.0, extent=0.0, sigma=1.0), "extent must be positive .* got 0"),
+        (lambda: density(EMPTY, 1.0, extent=np.inf), "extent must be positive and finite, got inf"),
+        (lambda: density(EMPTY, 1.0, extent=1.0, sigma=0.1), "at least 0.63 bins"),
+        (lambda: density(EMPTY, 1.0, sigma=np.nan), "sigma must be positive and finite, got nan"),
+        (lambda: density(EMPTY, 1.0, sigma=np.inf), "sigma must be positive and finite, got inf"),
+        (lambda: density(EMPTY, 1.0, sigma=1e200), r"length of 1e\+200 \(sigma\): divide all"),
+        (lambda: density(EMPTY, np.nan), "half_width must be positive and finite, got nan"),
+        (lambda: density(EMPTY, 1e-300), r"length of 1e-300 \(half_width\): divide all"),
+        (lambda: density(np.ones((1, 1), int), 1.0), "extent must be positive and finite, got 0.0"),
         (lambda: window([]), "at least one tally"),
         (lambda: thin(np.zeros((4, 4), np.int64), power=1.5), r"\(0, 1\], got 1.5"),
         (lambda: thin(np.full((4, 4), 10**8)), "at most 1 000 000 000 hits, got 1600000000"),

@@ -142,7 +142,13 @@ def test_errors_do_not_depend_on_the_unit(hits, widths, unit):
         (lambda: exact_density(np.zeros((3, 3)), ppp.Window(1, 1)), r"\(H, 2\), got \(3, 3\)"),
         (lambda: exact_density([[np.nan, 0]], ppp.Window(1, 1)), "points must be finite"),
         (lambda: exact_density(np.zeros((1, 2)), ppp.Window(1, 1), 1), "at least 2 pixels, got 1"),
-        (lambda: exact_density(np.zeros((1, 2)), ppp.Window(1, 0)), "must be positive, got Window"),
+        (lambda: exact_density(np.zeros((1, 2)), ppp.Window(1, 0)), "sigma must be .* got 0"),
+        (
+            lambda: exact_density(np.zeros((1, 2)), ppp.Window(1, np.inf)),
+            "sigma must be .* got inf",
+        ),
+        (lambda: exact_density(np.zeros((1, 2)), ppp.Window(np.inf, 1)), "extent must .* got inf"),
+        (lambda: exact_density(np.zeros((1, 2)) * 1j, ppp.Window(1, 1)), "got dtype complex128"),
     ],
 )
 def test_what_cannot_be_summed_says_why(call, text):

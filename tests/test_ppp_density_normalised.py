@@ -175,7 +175,11 @@ def test_norms_may_be_given_where_the_rows_are_gone(tmp_path):
         (lambda: ppp.density_ratio(ppp.project(normal(50)), "null"), "project it with null_draws"),
         (lambda: ppp.density_ratio(ppp.project(normal(50)).tally, "null"), "its tally alone"),
         (lambda: ppp.density_ratio(ppp.project(normal(50)), []), "at least one projection"),
+        (lambda: ppp.density_ratio(ppp.project(normal(50)), 3), "other projections, got 3"),
         (lambda: ppp.density_ratio(ppp.project(normal(50)), least=0), "positive, got 0"),
+        (lambda: ppp.density_ratio(ppp.project(normal(50)), sigma=np.nan), "finite, got nan"),
+        (lambda: ppp.density_ratio(ppp.project(normal(50)), extent=0), "extent must be .* got 0"),
+        (lambda: isotropic_image([1.0], 5, ppp.Rule(0.5), Window(1, 0), 8), "sigma .* got 0"),
         (lambda: ppp.density_ratio(ppp.project(normal(50)), norms=[-1.0]), "positive and finite"),
         (lambda: ppp.density_ratio(ppp.project(normal(50) * 1e20)), "divide them all by one"),
         (
