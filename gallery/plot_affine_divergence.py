@@ -104,7 +104,8 @@ print(claim)
 figure, ax = plt.subplots(layout="constrained")
 for kind, (x, y) in zip(NORMALISERS, points, strict=True):
     ax.plot(x, y, "o")
-    ax.annotate(kind, (x, y))
+    ax.annotate(kind, (x, y), (6, 4), textcoords="offset points")
+ax.margins(x=0.3, y=0.1)  # room for the names
 ax.set(xlabel="standard deviation / mean of ||x||² + 1, over layers", ylabel="held-out accuracy")
 ax.set_title(
     f"{settings['data']}, classifiers of two tanh layers of {WIDTH}, {ours(preset)}:\n"

@@ -32,7 +32,7 @@ pairs = {
     }
     for network, layer in layers.items()
 }
-ppp.plot_grid(pairs, panel=2.6, title=f"Both orders of a pair:\n{caption(setting)}")
+ppp.plot_grid(pairs, panel=2.6, title=f"Both orders of a pair:\n{caption(setting, narrow=True)}")
 show("beyond_planes_pairs", name)
 
 

@@ -38,12 +38,19 @@ planes = {
 # --------------------------------------------------
 columns = changes["repeats"]
 fig, axes = plt.subplots(
-    2, columns, figsize=(5 * columns, 7.4), layout="constrained", squeeze=False, sharex=True
+    2,
+    columns,
+    figsize=(5 * columns, 7.4),
+    layout="constrained",
+    squeeze=False,
+    sharex=True,
+    sharey=True,
 )
 for ax, (network, curve) in zip(axes.flat, curves.items(), strict=True):
     curve.plot(ax)
     ax.set_title(f"{network}: p {curve.test().rotation.p:.2g}", fontsize=10)
     ax.get_legend().remove()
+    ax.label_outer()
 fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 fig.suptitle(f"Spotlight, ε = {CONE}: {caption(setting)}", fontsize=11)
 show("beyond_srm", name)

@@ -32,7 +32,7 @@ ppp.plot_training(
         for network, columns in rows.items()
     },
     groups={network: network.rsplit(" ", 1)[0] for network in rows},
-    title=caption(setting, over=snapshots).replace(", latent", ",\nlatent"),
+    title=caption(setting, over=snapshots, narrow=True),
 )
 show("beyond_training", name)
 

@@ -55,7 +55,8 @@ weights = {
     }
     for network, path in files.items()
 }
-ppp.plot_grid(weights, draws=1, title=f"Rows of the decoder's matrix:\n{caption(setting)}")
+title = f"Rows of the decoder's matrix:\n{caption(setting, narrow=True)}"
+ppp.plot_grid(weights, draws=1, title=title)
 show("beyond_weights", name)
 
 # %%

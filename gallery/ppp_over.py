@@ -55,7 +55,8 @@ class Over:
     def draw(self, title: str) -> None:
         """Draw the statistics: dots are networks, bars the middle 95 % of their random frames.
 
-        Lines join what one network shows at several numbers; a triangle is one without hits.
+        Lines join what one network shows at several numbers; a triangle is one where a statistic
+        is undefined.
         """
         fig, axes = plt.subplots(1, len(DRAWN), figsize=(11, 4.1), layout="constrained")
         step = 0.025 * (max(self.rows) - min(self.rows))
@@ -72,7 +73,9 @@ class Over:
             ax.set(xlabel=self.by, title=NAMES[statistic], xticks=list(self.rows))
         for activation, colour in zip(self.activations, COLOURS, strict=True):
             axes[0].plot([], [], "o", color=colour, label=activation)
-        fig.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+        axes[0].plot([], [], color="0.75", lw=5, label="middle 95 % of a network's random frames")
+        axes[0].plot([], [], "v", color="0.5", ms=4, label="undefined: no hits")
+        fig.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
         fig.suptitle(title)
 
     def lines(self) -> str:

@@ -206,18 +206,20 @@ def heading(number: int, setting: Setting, k: int) -> str:
     )
 
 
-def caption(setting: Setting, k: int = 0, over: Sequence[int] = ()) -> str:
+def caption(setting: Setting, k: int = 0, over: Sequence[int] = (), *, narrow: bool = False) -> str:
     """Say which networks a figure beside the paper's shows: preset, data, network, layer.
 
-    ``over`` are the epochs that it shows, where they are more than the last.
+    ``over`` are the epochs that it shows, where they are more than the last; ``narrow`` figures
+    take it in two lines.
     """
     name, changes = preset()
     kind = "standardised" if setting.standardise else "raw"
     epochs = f"epochs {min(over)} to {max(over)}" if over else f"after {changes['epochs']} epochs"
-    return (
-        f"{changes['data'] or setting.data} {kind}, n = {setting.width}, L = {setting.blocks}, "
-        f"latent layer {k}, {epochs}, preset {name}"
+    parts = (
+        f"{changes['data'] or setting.data} {kind}, n = {setting.width}, L = {setting.blocks},",
+        f"latent layer {k}, {epochs}, preset {name}",
     )
+    return ("\n" if narrow else " ").join(parts)
 
 
 def _diverged(rows: Rows, epochs: int) -> str:

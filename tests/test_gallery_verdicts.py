@@ -374,6 +374,10 @@ def test_a_caption_says_which_epochs_are_shown(gallery, monkeypatch):
     assert "latent layer 0, after 125 epochs, preset fashion" in runs.caption(runs.Setting())
     over = runs.caption(runs.Setting(), over=(0, 1, 30))
     assert "latent layer 0, epochs 0 to 30, preset fashion" in over
+    assert runs.caption(runs.Setting(), narrow=True).splitlines() == [
+        "fashion-mnist standardised, n = 18, L = 0,",
+        "latent layer 0, after 125 epochs, preset fashion",
+    ]
 
 
 @pytest.mark.parametrize(
