@@ -107,16 +107,13 @@ def cifar100(split: str = "train", path: str | Path | None = None) -> Images:
 
     Raises
     ------
-    FileNotFoundError
-        Files are missing; the message says which and where they were looked for.
-    ValueError
-        A file is cut off within a picture or holds labels beyond 99.
+    FileNotFoundError, ValueError
+        As :func:`cifar10`; labels go up to 99.
 
     Warns
     -----
     UserWarning
-        A file has not the pictures that it is published with; nothing in it tells a copy that
-        broke off between two from a part that was taken on purpose.
+        As :func:`cifar10`.
     """
     return _cifar(_CIFAR_100, split, path)
 
