@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppp.table import counted
+from srm.resonance import against_rotations
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -136,13 +139,12 @@ def _band(
         ax.fill_between(across, least, test.high, color=BAND, alpha=0.5, lw=0,
                         label="95 % band of isotropy")  # fmt: skip
     elif result.null is not None:
-        rotation = result.test().rotation
-        assert rotation is not None
+        rotation = against_rotations(result.null, 0.95)
         low, high = _around(rotation.low, closed), _around(rotation.high, closed)
         if not result.signed:
             low = np.maximum(low, 0.0)  # a share is never negative
-        ax.fill_between(across, low, high, color=BAND, alpha=0.5, lw=0,
-                        label=f"95 % band of {len(result.null) - 1} rotations")  # fmt: skip
+        name = f"95 % band of {counted(len(result.null) - 1, 'rotation')}"
+        ax.fill_between(across, low, high, color=BAND, alpha=0.5, lw=0, label=name)
 
 
 def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | None) -> None:
@@ -194,7 +196,7 @@ def _legend(ax: Axes) -> None:
 
 def _name(result: SRMResult, plane: tuple[int, int] | None) -> str:
     if plane is None:
-        return f"mean of {result.planes.count:,} planes"
+        return f"mean of {counted(result.planes.count, 'plane')}"
     labels = result.planes.frame.labels
     return f"{labels[plane[0]]}, {labels[plane[1]]}"
 
@@ -204,6 +206,6 @@ def _setting(result: SRMResult) -> str:
     skipped = len(result.planes.degenerate)
     return (
         f"spotlight, {sign}ε = {result.epsilon:g}, n = {result.planes.frame.n}, "
-        f"{int(result.rows.sum()):,} samples, {result.planes.pairs}"
-        + (f", {skipped:,} parallel pairs skipped" if skipped else "")
+        f"{counted(int(result.rows.sum()), 'sample')}, {result.planes.pairs}"
+        + (f", {counted(skipped, 'parallel pair')} skipped" if skipped else "")
     )

@@ -111,14 +111,22 @@ def against_rotations(curves: np.ndarray, level: float) -> Against:
     -------
     Against
         The statistic is max over θ of the deviation from the members' mean in their standard
-        deviations; all K + 1 members are treated alike, so that p = rank/(K + 1) is exact.
+        deviations; all K + 1 members are treated alike, so that p = rank/(K + 1) is exact. The band
+        is that of the rotations alone.
     """
-    mean, spread = curves.mean(axis=0), curves.std(axis=0)
-    safe = np.where(spread > 0, spread, 1.0)
-    greatest = np.abs((curves - mean) / safe).max(axis=1)
+    greatest = _deviation(curves)
     p = float((greatest >= greatest[0] * (1 - 1e-12)).mean())
-    reach = float(np.quantile(greatest[1:], level))
+    turned = curves[1:]
+    mean, spread = turned.mean(axis=0), turned.std(axis=0, ddof=min(1, len(turned) - 1))
+    reach = float(np.quantile(_deviation(turned), level, method="higher"))
     return Against(float(greatest[0]), p, mean - reach * spread, mean + reach * spread)
+
+
+def _deviation(curves: np.ndarray) -> np.ndarray:
+    """Return the greatest deviation of each curve from their mean, in standard deviations."""
+    mean, spread = curves.mean(axis=0), curves.std(axis=0)
+    greatest: np.ndarray = np.abs((curves - mean) / np.where(spread > 0, spread, 1.0)).max(axis=1)
+    return greatest
 
 
 def _covariance(curve: SRMResult) -> np.ndarray:

@@ -159,6 +159,25 @@ def test_the_legend_stays_clear_of_the_axis_at_any_size(size, polar):
     plt.close("all")
 
 
+def test_the_band_of_rotations_is_made_of_rotations_alone():
+    x = np.zeros((400, 5))
+    x[np.arange(400), np.arange(400) % 5] = 1  # all of it on the vectors
+    curve = srm.sweep(x, epsilon=0.7, angles=24, null_repeats=9)
+    band = curve.test().rotation
+    turned = curve.null[1:]
+    np.testing.assert_allclose((band.low + band.high) / 2, turned.mean(axis=0), atol=1e-12)
+    inside = (turned >= band.low - 1e-12) & (turned <= band.high + 1e-12)
+    assert inside.all(axis=1).mean() >= 0.95
+    assert (curve.null[0] > band.high).any()
+    one = srm.sweep(x, epsilon=0.7, angles=24, null_repeats=1)
+    np.testing.assert_allclose(one.test().rotation.high, one.null[1], atol=1e-12)
+    ax = one.plot()
+    assert "95 % band of 1 rotation" in ax.get_legend_handles_labels()[1]
+    assert srm.sweep(x[:1, :2], angles=3).plot().lines[0].get_label() == "mean of 1 plane"
+    assert "1 sample, combination" in srm.sweep(x[:1], angles=3).plot().get_title()
+    plt.close("all")
+
+
 def test_the_command_sweeps_with_its_options(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).laplace(size=(600, 8)))
     out, table = tmp_path / "s.png", tmp_path / "s.csv"
