@@ -17,6 +17,7 @@ from srm.checks import check_pair
 from srm.resonance import Resonance, against_band, against_rotations
 
 if TYPE_CHECKING:
+    import h5py
     from matplotlib.axes import Axes
 
     from srm.counting import SweepCounter
@@ -275,7 +276,8 @@ class SRMResult:
             facts = {name: getattr(self, name) for name in _FACTS}
             facts |= {"pairs": self.planes.pairs, "source": frame.source, "labels": frame.labels}
             facts |= {"is_standard": frame.is_standard, "n": frame.n}
-            file.attrs["format"], file.attrs["facts"] = FORMAT, json.dumps(facts)
+            file.attrs["format"] = FORMAT
+            file["facts"] = json.dumps(facts)  # an attribute has no room for many labels
             if not frame.is_standard:
                 file["vectors"] = frame.vectors
             for name in _ARRAYS:
@@ -298,22 +300,33 @@ class SRMResult:
         Raises
         ------
         ValueError
-            If the file holds something else.
+            If the file holds something else, or is cut off or damaged.
         """
         import h5py
 
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise ValueError(f"{os.fspath(path)} holds no sweep: it was not written by save()")
-            facts = json.loads(file.attrs["facts"])
-            labels = tuple(facts.pop("labels"))
-            n, source = facts.pop("n"), facts.pop("source")
-            if facts.pop("is_standard"):
-                frame = Frame.standard(n, labels)
-            else:
-                frame = Frame(file["vectors"][()], labels, source)
-            planes = Planes.of(frame, facts.pop("pairs"))
-            arrays = {name: file[name][()] for name in _ARRAYS if name in file}
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"no sweep at {os.fspath(path)}")
+        try:
+            with h5py.File(path, "r") as file:
+                if file.attrs.get("format") == FORMAT:
+                    return cls._read(file)
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{os.fspath(path)} is not a whole sweep ({error}): save it again"
+            ) from error
+        raise ValueError(f"{os.fspath(path)} holds no sweep: it was not written by save()")
+
+    @classmethod
+    def _read(cls, file: h5py.File) -> SRMResult:
+        facts = json.loads(file["facts"][()])
+        labels = tuple(facts.pop("labels"))
+        n, source = facts.pop("n"), facts.pop("source")
+        if facts.pop("is_standard"):
+            frame = Frame.standard(n, labels)
+        else:
+            frame = Frame(file["vectors"][()], labels, source)
+        planes = Planes.of(frame, facts.pop("pairs"))
+        arrays = {name: file[name][()] for name in _ARRAYS if name in file}
         facts["classes"] = tuple(facts["classes"])
         return cls(planes=planes, **facts, **arrays)
 

@@ -103,6 +103,11 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     -------
     matplotlib Figure
 
+    Raises
+    ------
+    ValueError
+        Without any sweep.
+
     Examples
     --------
     >>> import numpy as np, srm
@@ -111,6 +116,8 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     """
     import matplotlib.pyplot as plt
 
+    if not curves:
+        raise ValueError("a figure of sweeps needs at least one, got none")
     figure = plt.figure(figsize=(11, 4.4 * len(curves)), layout="constrained")
     places = figure.add_gridspec(len(curves), 2, width_ratios=[1.7, 1])
     for row, (name, curve) in enumerate(curves.items()):
