@@ -148,7 +148,7 @@ def analysed(
     The paper's claims are about the first and the last column: these have the preset's number of
     random frames, the others none, unless ``nulls`` says how many all of them have. ``only_last``
     leaves the last alone. Without ``pictures`` results have the smallest grid there is and no full
-    draw: their numbers are the same, and a thousandth of the memory holds them.
+    draw: their numbers are the same, and the rows that the tests run on are all that they hold.
     """
     _, changes = preset()
     rows: Rows = {}
