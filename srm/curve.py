@@ -40,7 +40,7 @@ class SRMResult:
     signed : bool
         Whether the opposite spotlight's count is subtracted.
     classes : tuple
-        Labels met; (None,) without labels.
+        Labels met, in rising order; (None,) without labels.
     rows : (L,) int64 array
         Rows in the denominator, by class.
     seen : (L, T, A) int64 array
@@ -105,7 +105,8 @@ class SRMResult:
         SRMResult
         """
         planes, light = counter.planes, counter.spotlight
-        classes = tuple(counter.counts)
+        # workers meet classes in any order
+        classes = tuple(sorted(counter.counts, key=lambda label: (type(label).__name__, label)))
         read = [counter.seen(label) for label in classes]
         first, second, at = _order(counter, named)
         # one class, every line in order: the table itself rather than two copies of it

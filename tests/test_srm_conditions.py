@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import ppp
 import srm
 from ppp.cli import plot as command
+from ppp.streams import Rows
 from srm.kernels_sifting import sift
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +144,23 @@ def test_a_companion_splits_classes_as_a_sweep_of_its_own_does():
     alone = srm.sweep(x, epsilon=0.6, angles=12, label=label)
     for one in range(4):
         np.testing.assert_array_equal(result.also[0].of_label(one).seen, alone.of_label(one).seen)
+
+
+def test_classes_come_in_order_whoever_met_them_first():
+    x = np.random.default_rng(5).laplace(size=(3000, 4))
+    label = np.array(["eel", "dog", "cat"])[np.arange(3000) // 1000]
+    blocks = [Rows(x[i : i + 500], np.arange(i, i + 500), label[i : i + 500])
+              for i in range(0, 3000, 500)]  # fmt: skip
+    there, back = (srm.sweep(iter(each), angles=8) for each in (blocks, blocks[::-1]))
+    assert there.classes == back.classes == ("cat", "dog", "eel")
+    np.testing.assert_array_equal(there.seen, back.seen)
+    np.testing.assert_array_equal(there.rows, [1000, 1000, 1000])
+    mixed = [
+        blocks[0],
+        blocks[1]._replace(label=np.arange(500) % 2),
+        blocks[2]._replace(label=None),
+    ]
+    assert srm.sweep(iter(mixed), angles=8).classes == (None, 0, 1, "eel")
 
 
 @pytest.mark.parametrize("size", [(4.5, 4), (8, 5)])
