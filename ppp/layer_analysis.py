@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -176,6 +177,7 @@ def analyse_flow(
                 scan.close()
 
 
+@cache
 def _version() -> str:
     try:
         return version("privileged-planes")

@@ -161,29 +161,55 @@ class Prepared:
             self._there[device] = as_tensor(self._rows, device, double)
         return self._there[device]
 
-    def valid(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the valid rows among those asked for, made safe, in the host's memory.
+    def near(self, at: np.ndarray) -> tuple[Prepared, np.ndarray]:
+        """Return a block in the host's memory that has these rows.
 
         Parameters
         ----------
-        wanted : (R,) bool array
-            Which rows to look at; of rows on a device only these are copied.
+        at : (K,) int64 array
+            Where they stand in this block.
 
         Returns
         -------
-        rows : (K, n) array
-        at : (K,) int64 array
-            Where they stand in the block.
+        block : Prepared
+            This one; of rows on a device only those asked for, which are copied.
+        place : (K,) int64 array
+            Where they stand in it.
         """
-        if self._on_device:
-            at = np.flatnonzero(wanted)
-            chosen = self._rows[torch.from_numpy(at).to(self._rows.device)]
-            part = Prepared(as_array(chosen), self.sample[at], None)
-            rows, kept = part.valid(np.ones(len(at), bool))
-            return rows, at[kept]
-        wanted = wanted & (self.state == cpu.VALID)
-        pieces = (piece.x[wanted[piece.start : piece.start + len(piece)]] for piece in self.pieces)
-        return np.concatenate([self.x[:0], *pieces]), np.flatnonzero(wanted)
+        if not self._on_device:
+            return self, at
+        rows = as_array(self._rows[torch.from_numpy(at).to(self._rows.device)])
+        label = None if self.label is None else self.label[at]
+        return Prepared(rows, self.sample[at], label), np.arange(len(at))
+
+    def valid(self, at: np.ndarray) -> np.ndarray:
+        """Return which of the rows at these places are valid, (K,) bool."""
+        if self._noted is None:
+            return self.state[at] == cpu.VALID
+        noted = self._noted[at]
+        return (noted == cpu.VALID) | (noted == cpu.EXTREME)
+
+    def safe(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return an array in the host's memory that has these valid rows, extreme ones scaled.
+
+        Parameters
+        ----------
+        at : (K,) int64 array
+            Where they stand in the block, in ascending order.
+
+        Returns
+        -------
+        rows : (M, n) array
+            All rows of the block where none of those asked for needs scaling, else just them.
+        place : (K,) int64 array
+            Where they stand in it.
+        """
+        if self._noted is not None and not (self._noted[at] == cpu.EXTREME).any():
+            return self.x, at
+        parts = np.split(at, np.searchsorted(at, [piece.start for piece in self.pieces[1:]]))
+        among = zip(self.pieces, parts, strict=True)
+        rows = [piece.x[part - piece.start] for piece, part in among if len(part)]
+        return np.concatenate([self.x[:0], *rows]), np.arange(len(at))
 
     @property
     def _on_device(self) -> bool:

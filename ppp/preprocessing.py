@@ -181,6 +181,11 @@ class Changed:
         """Whether it must be fed by the caller's own thread, as the sink must."""
         return bool(getattr(self.sink, "alone", False))
 
+    @property
+    def shared(self) -> bool:
+        """Whether worker threads may feed it at once, as they may the sink."""
+        return bool(getattr(self.sink, "shared", False))
+
     def append(self, block: Prepared) -> None:
         """Take a block in, changed."""
         rows = self.preprocessing.apply(block.x)

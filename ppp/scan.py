@@ -12,7 +12,6 @@ import numpy as np
 
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
-from ppp.joining import joined
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import Rule
@@ -62,7 +61,7 @@ class Scan:
         automatic epsilon can depend on the data, and a live stream need not be rewound.
     workers : int, optional
         Worker threads; as many as cores by default. Counts do not depend on it. None are
-        started when a sink asks to be fed `alone`.
+        started when a sink asks to be fed `alone`; one that is `shared` is fed by all of them.
 
     Notes
     -----
@@ -102,7 +101,8 @@ class Scan:
         first = self._sinks[0]
         for others in self._sinks[1:]:
             for sink, other in zip(first, others, strict=True):
-                sink.merge(other)
+                if other is not sink:
+                    sink.merge(other)
         return [sink.finish() for sink in first]
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Scan:
             for block in pilot:
                 _feed(first, block)
             return
-        self._sinks += [[sink.fork() for sink in first] for _ in range(self._count - 1)]
+        self._sinks += [[_another(sink) for sink in first] for _ in range(self._count - 1)]
         self._threads = [
             threading.Thread(target=self._work, args=(sinks,), daemon=True) for sinks in self._sinks
         ]
@@ -147,6 +147,11 @@ class Scan:
                 _feed(sinks, block)
             except BaseException as failure:  # noqa: BLE001  handed to the caller's thread
                 self._failure = failure
+
+
+def _another(sink: Sink) -> Sink:
+    """Return the sink that a second worker feeds: the very same one where it is `shared`."""
+    return sink if getattr(sink, "shared", False) else sink.fork()
 
 
 def _feed(sinks: Sequence[Sink], block: Any) -> None:
@@ -177,7 +182,7 @@ def run(
     scan = Scan(plan, workers)
     with one_blas_thread():
         try:
-            for block in joined(blocks):
+            for block in blocks:
                 scan.append(block)
             return scan.finish()
         finally:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ppp.prepared import PIECE_ROWS
+
+#: Bytes of rows handed to a worker at once, about: per-block costs then vanish beside counting.
+BLOCK_BYTES = 2**23
+#: The same for rows on an accelerator, where each step costs as much as thousands of rows.
+DEVICE_BYTES = 2**27
 
 
 class Rows(NamedTuple):
@@ -30,7 +36,7 @@ class Rows(NamedTuple):
 
 
 class ArrayBlocks:
-    """An array or tensor in memory, cut every 2 048 rows.
+    """An array or tensor in memory, as views of about 8 MiB, cut at multiples of 2 048 rows.
 
     Parameters
     ----------
@@ -44,8 +50,8 @@ class ArrayBlocks:
 
     Examples
     --------
-    >>> [len(block.rows) for block in ArrayBlocks(np.ones((5000, 3))).blocks()]
-    [2048, 2048, 904]
+    >>> [len(block.rows) for block in ArrayBlocks(np.ones((5000, 300))).blocks()]
+    [4096, 904]
     """
 
     def __init__(
@@ -56,7 +62,7 @@ class ArrayBlocks:
     ) -> None:
         self.rows = check_matrix(rows)
         self.shape = (int(rows.shape[0]), int(rows.shape[1]))
-        self.sample = np.arange(self.shape[0]) if sample is None else np.asarray(sample)
+        self.sample = None if sample is None else np.asarray(sample)
         self.label = None if label is None else np.asarray(label)
         for name, values in (("sample", self.sample), ("label", self.label)):
             if values is not None and len(values) != self.shape[0]:
@@ -65,28 +71,38 @@ class ArrayBlocks:
                 )
         if self.label is not None:
             check_labels(self.label)
-        self._cuts = self._boundaries(sample is not None)
+        self._cuts = self._boundaries(self._step())
 
     def blocks(self) -> Iterator[Rows]:
         """Yield the blocks in order."""
-        for start, stop in zip(self._cuts[:-1], self._cuts[1:], strict=True):
+        for start, stop in pairwise(self._cuts):
+            sample = np.arange(start, stop) if self.sample is None else self.sample[start:stop]
             label = None if self.label is None else self.label[start:stop]
-            yield Rows(self.rows[start:stop], self.sample[start:stop], label)
+            yield Rows(self.rows[start:stop], sample, label)
 
-    def _boundaries(self, grouped: bool) -> list[int]:
+    def _step(self) -> int:
+        """Return how many rows a block has."""
+        tensor = isinstance(self.rows, torch.Tensor)
+        width = self.shape[1] * (self.rows.element_size() if tensor else self.rows.itemsize)
+        away = tensor and self.rows.device.type != "cpu"
+        size = DEVICE_BYTES if away else BLOCK_BYTES
+        return PIECE_ROWS * -(-size // (PIECE_ROWS * width))
+
+    def _boundaries(self, step: int) -> list[int]:
         total = self.shape[0]
-        if not grouped:
-            return [*range(0, total, PIECE_ROWS), total]
+        if self.sample is None:
+            return [*range(0, total, step), total]
         ends = np.append(np.flatnonzero(self.sample[1:] != self.sample[:-1]) + 1, total)
         if len(np.unique(self.sample)) != len(ends) and total:
             raise ValueError(
                 "rows of one input must stand next to each other: sort the rows by `sample`"
             )
         cuts = [0]
-        for previous, end in zip(np.append(0, ends[:-1]), ends, strict=True):
-            if end - cuts[-1] > PIECE_ROWS and previous > cuts[-1]:
-                cuts.append(int(previous))
-        return [*cuts, total]
+        while cuts[-1] < total:
+            # the last input that ends within the step, or the first one if it is longer
+            first, fits = np.searchsorted(ends, [cuts[-1], cuts[-1] + step], side="right")
+            cuts.append(int(ends[max(first, fits - 1)]))
+        return cuts
 
 
 class IteratedBlocks:

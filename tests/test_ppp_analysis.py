@@ -213,6 +213,47 @@ def test_the_reservoir_depends_on_neither_order_nor_workers(order, limit, cut):
     assert set(whole.sample.tolist()) == set(expected.tolist())
 
 
+def test_a_reservoir_keeps_the_rows_and_labels_of_its_inputs():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((9000, 4)).astype(np.float32)
+    x[rng.random(9000) < 0.1] = 0
+    x[::50] *= np.float32(1e-25)  # scaled, in float64
+    sample = np.repeat(np.arange(3000), 3)
+    label = np.array(["cat", "dog", "elephant"])[sample % 3]
+    reservoir = Reservoir(seed=4, limit=1000)
+    for start in rng.permutation(np.arange(0, 9000, 450)):
+        here = slice(start, start + 450)
+        animals = label[here].astype(np.str_)
+        reservoir.append(
+            Prepared(
+                x[here].astype([np.float32, np.float64][start % 4 // 2]), sample[here], animals
+            )
+        )
+    found = reservoir.finish()
+    low = np.sort(priorities(np.arange(3000), 4))[333]
+    kept = (priorities(sample, 4) < low) & x.any(axis=1)
+    assert 0 < kept.sum() <= 1000 < len(found) + 10
+    whole = np.isin(sample, found.sample) & x.any(axis=1)
+    assert (whole >= kept).all()
+    np.testing.assert_array_equal(found.sample, sample[whole])
+    np.testing.assert_array_equal(found.label, label[whole])
+    expected = x[whole].astype(np.float64)
+    size = np.abs(expected).max(axis=1) / np.abs(found.rows).max(axis=1)
+    assert set(np.frexp(size)[0]) == {0.5}  # powers of two
+    np.testing.assert_array_equal(found.rows * size[:, None], expected)
+
+
+def test_worker_threads_share_a_reservoir():
+    rng = np.random.default_rng(2)
+    x = rng.laplace(size=(120_000, 40)).astype(np.float32)
+    many, one = (ppp.project(x, null=None, workers=count).sampled for count in (3, 1))
+    assert len(one) == len(many) == 10_000
+    assert not many.complete
+    np.testing.assert_array_equal(many.sample, one.sample)
+    np.testing.assert_array_equal(many.rows, x[many.sample])
+    np.testing.assert_array_equal(one.rows, x[one.sample])
+
+
 def test_tests_run_on_at_most_ten_thousand_rows_of_whole_inputs():
     rng = np.random.default_rng(0)
     sample = np.repeat(np.arange(5000), 5)

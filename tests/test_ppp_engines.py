@@ -226,17 +226,22 @@ def test_only_the_sampled_rows_leave_a_device(monkeypatch):
     tensor = torch.from_numpy(np.random.default_rng(2).laplace(size=(60, 4)))
     tensor[3], tensor[5, 1] = 0, float("nan")
     near = Prepared.of(Rows(tensor, np.arange(60)))
-    wanted = np.arange(60) < 10
-    rows, at = near.valid(wanted)
+    wanted = np.arange(10)
+    block, place = near.near(wanted)
+    assert block is near
+    assert place is wanted
     far = Prepared.of(Rows(tensor, np.arange(60)))
     away = Away(tensor)
     away.device = tensor.device
     far._rows = away
     monkeypatch.setattr(Prepared, "_on_device", property(lambda self: self._rows is away))
-    there, where = far.valid(wanted)
-    np.testing.assert_array_equal(rows, there)
-    assert at.tolist() == where.tolist() == [0, 1, 2, 4, 6, 7, 8, 9]
+    block, place = far.near(wanted)
     assert away.copied == 10
+    valid = np.flatnonzero(block.valid(place))
+    assert valid.tolist() == [0, 1, 2, 4, 6, 7, 8, 9]
+    for each in (block, near):
+        rows, at = each.safe(valid)
+        np.testing.assert_array_equal(rows[at], tensor[valid])
 
 
 def test_a_live_capture_is_counted_by_torch(engine):
