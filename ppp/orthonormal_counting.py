@@ -60,7 +60,7 @@ def _counts(tally: Tally) -> Counts:
     tabled = detailed and planes.tabled
     bins = rule.angles if detailed else 0
     return Counts(
-        np.zeros((4, side, side), np.uint32),
+        np.empty((4, side, side), np.uint32),
         np.zeros((4, side), np.bool_),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
         np.zeros(m if tabled else 0, np.int64),

@@ -116,7 +116,8 @@ class Reservoir:
 
     def finish(self) -> Sampled:
         """Return the kept rows, ordered by input id."""
-        self._lower(np.empty(0, np.uint64))
+        if self._kept.count > self.limit:
+            self._lower(np.empty(0, np.uint64))
         rows, sample, label, _ = self._kept.held()
         return Sampled(rows, sample, label, self._ceiling == 2**64)
 

@@ -261,5 +261,6 @@ def pilot_half_width(blocks: Sequence[Any]) -> float:
     seen = seen[(seen > 0) & np.isfinite(seen)]
     if not len(seen):
         return 1.0
-    exponent = np.floor(np.log2(1.25 * np.quantile(seen, 0.999))) + 1
+    at = -(-999 * (len(seen) - 1) // 1000)
+    exponent = np.floor(np.log2(1.25 * np.partition(seen, at)[at])) + 1
     return float(2.0 ** np.clip(exponent, -1000, 1000))

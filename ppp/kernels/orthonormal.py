@@ -37,10 +37,10 @@ class Counts(NamedTuple):
 
     `grids` (4, G + 2, G + 2) has a guard bin at each end, leader first: [0] when the leader is the
     plane's first vector, [1] when it is the second, and a second set that takes half of the hits;
-    `touched` (4, G + 2) says which of their rows were counted into. `seen` (m, m) counts leader by
-    partner, `full` (m,) the rows whose leader hits with every other vector. `relative`
-    (8, columns) counts angles from the leader's axis (see `ppp.kernels.turning.unfold`), two sets
-    likewise, `angle` those too near an edge for that.
+    `touched` (4, G + 2) says which of their rows were counted into, the others hold anything.
+    `seen` (m, m) counts leader by partner, `full` (m,) the rows whose leader hits with every other
+    vector. `relative` (8, columns) counts angles from the leader's axis (see
+    `ppp.kernels.turning.unfold`), two sets likewise, `angle` those too near an edge for that.
     """
 
     grids: np.ndarray

@@ -120,3 +120,15 @@ def threshold(bound, norm2, scale):
         return bound.share * norm2
     near = bound.loose * norm2 - bound.distance2 / scale / scale
     return max(bound.share * norm2, near)
+
+
+@inlined
+def open_row(grids, touched, which, row):
+    """Empty a row of a grid when something is first counted into it.
+
+    So counters need not be zero when they are made, which takes longer than counting few rows.
+    """
+    if not touched[which, row]:
+        touched[which, row] = True
+        for column in range(grids.shape[2]):
+            grids[which, row, column] = np.uint32(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.kernels.rows import inlined
+from ppp.kernels.rows import inlined, open_row
 from ppp.kernels.turning import doubt, plain_column, turn_from
 
 #: In the least precision, so that a float32 expression stays one.
@@ -92,8 +92,8 @@ def scatter_all(c, rc, at, scale, counts, room):
         turned = 2 * side + negative
         grid, angles = grids[side, row], relative[turned]
         grid2, angles2 = grids[side + 2, row], relative[turned + 4]
-        counts.touched[side, row] = True
-        counts.touched[side + 2, row] = True
+        open_row(grids, counts.touched, side, row)
+        open_row(grids, counts.touched, side + 2, row)
         half = (end - begin) // 2
         # small coordinates share a few counters, and one raised again waits for the last time: the
         # halves have each their own

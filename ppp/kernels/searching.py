@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, part, threshold
+from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
 from ppp.kernels.waves import waves
@@ -238,7 +238,7 @@ def scatter(
         begin, end = (at + 1, number) if side == 0 else (0, at)
         turned = 2 * side + negative
         grid, angles = grids[side, row], relative[turned]
-        touched[side, row] = True
+        open_row(grids, touched, side, row)
         for k in range(begin, end):
             if is_hit(own, value[k] * value[k], lowest, side == 0):
                 grid[np.uint32(bins[k])] += np.uint32(1)
