@@ -1,5 +1,7 @@
 """Projection: passes over memory, products, ns per hit, against a plain loop, two workers."""
 
+from functools import partial
+
 import numpy as np
 from timing import one_pass, seconds, table, wall
 
@@ -66,23 +68,12 @@ def short_loop(x, epsilon):
 def projections(numbers, widths, kinds, epsilons):
     lines = []
     for n in widths:
-        count = max(64, numbers // n)
-        for kind in kinds:
-            x = activations(kind, count, n)
-            out = np.empty(count, np.float32)
-            unit, _ = seconds(lambda x=x, out=out: one_pass(x, out))
-            for name, frame in frames(n).items():
-                if name != "standard" and n > 1000:
-                    continue
-                vectors = np.ascontiguousarray(frame.vectors.T, np.float32)
-                gemm = np.nan
-                if name != "standard":
-                    gemm, _ = seconds(lambda x=x, v=vectors: x @ v, 3)
-                planes = Planes.of(frame, "combination")
-                for epsilon in epsilons:
-                    lines.append(_line(x, planes, epsilon, (n, kind, name), unit, gemm))
-    columns = ["n", "data", "frame", "ε", "hits / row", "passes", "× GEMM", "ns / hit"]
-    return table("Projection, one worker (CPU time, medians)", columns, lines)
+        made = {kind: activations(kind, max(64, numbers // n), n) for kind in kinds}
+        for name, frame in frames(n).items():
+            planes = Planes.of(frame, "combination")
+            for kind, x in made.items():
+                lines += _cases(x, planes, epsilons, (n, kind, name))
+    return _table("Projection, one worker (CPU time, medians)", lines)
 
 
 def saturated(numbers, widths):
@@ -95,15 +86,8 @@ def saturated(numbers, widths):
                 continue
             kind = "along the vectors" if name == "random 2×" else "one-hot"
             x = along(frame, count) if name == "random 2×" else activations(kind, count, n)
-            out = np.empty(count, np.float32)
-            unit, _ = seconds(lambda x=x, out=out: one_pass(x, out))
-            vectors, gemm = np.ascontiguousarray(frame.vectors.T, np.float32), np.nan
-            if name != "standard":
-                gemm, _ = seconds(lambda x=x, v=vectors: x @ v, 3)
-            planes = Planes.of(frame, "combination")
-            lines.append(_line(x, planes, 0.75, (n, kind, name), unit, gemm))
-    columns = ["n", "data", "frame", "ε", "hits / row", "passes", "× GEMM", "ns / hit"]
-    return table("Every plane of a vector hit, one worker (CPU time, medians)", columns, lines)
+            lines += _cases(x, Planes.of(frame, "combination"), (0.75,), (n, kind, name))
+    return _table("Every plane of a vector hit, one worker (CPU time, medians)", lines)
 
 
 def along(frame, count, seed=0):
@@ -114,16 +98,49 @@ def along(frame, count, seed=0):
     return (rows + noise).astype(np.float32)
 
 
-def _line(x, planes, epsilon, names, unit, gemm):
-    found = []
-    taken, _ = seconds(
-        lambda: found.append(tally_of(x, planes, Rule(epsilon), detailed=True).hits), 3
-    )
-    hits = found[-1]
-    base = 1.5 * unit if np.isnan(gemm) else gemm
-    per_hit = f"{1e9 * (taken - base) / hits:.1f}" if hits > len(x) // 10 else "–"
-    ratio = "–" if np.isnan(gemm) else f"{taken / gemm:.2f}"
-    return (*names, epsilon, f"{hits / len(x):.2f}", f"{taken / unit:.1f}", ratio, per_hit)
+def _cases(x, planes, epsilons, names):
+    """Time one kind of rows and one frame: passes, times the product, ns a hit."""
+    out = np.empty(len(x), np.float32)
+    unit, _ = seconds(lambda: one_pass(x, out))
+    product, frame, lines = np.nan, planes.frame, []
+    if not frame.is_standard:
+        vectors = np.ascontiguousarray(frame.vectors.T, np.float32)
+        rows = _rows(lambda few: x[:few] @ vectors, len(x))
+        product = seconds(lambda: x[:rows] @ vectors, 3)[0] / rows
+    for epsilon in epsilons:
+        found: list[int] = []
+        count = partial(_count, x, planes, Rule(epsilon), found)
+        rows = _rows(count, len(x))
+        taken = seconds(partial(count, rows), 3)[0] / rows
+        hits = found[-1] / rows
+        base = 1.5 * unit / len(x) if np.isnan(product) else product
+        lines.append(
+            (
+                *names,
+                epsilon,
+                f"{hits:.2f}",
+                f"{taken * len(x) / unit:.1f}",
+                "–" if np.isnan(product) else f"{taken / product:.2f}",
+                f"{1e9 * (taken - base) / hits:.1f}" if hits > 0.1 else "–",
+            )
+        )
+    return lines
+
+
+def _count(x, planes, rule, found, rows):
+    found.append(tally_of(x[:rows], planes, rule, detailed=True).hits)
+
+
+def _rows(work, rows):
+    """As many of the rows as take about half a second."""
+    few = max(1, rows // 64)
+    taken, _ = seconds(lambda: work(few), 1)
+    return min(rows, max(few, int(few * 0.5 / max(taken, 1e-9))))
+
+
+def _table(title, lines):
+    columns = ["n", "data", "frame", "ε", "hits / row", "passes", "× GEMM", "ns / hit"]
+    return table(title, columns, lines)
 
 
 def against_loop(count):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.pairs import cosine, gather, leads, partners
+from ppp.kernels.pairs import candidates, cosine, leads, partners
 from ppp.kernels.rows import VALID, jit, part, threshold
 from ppp.kernels.waves import upright
 
@@ -104,7 +104,7 @@ def sweep_rows(
             continue
         kept = threshold(bound, norm2[r], 1.0)
         here = limit * math.sqrt(norm2[r])
-        count = gather(c[r], kept, lowest, order)
+        count = candidates(c[r], kept, lowest, order)
         for k in range(count):
             i = order[k]
             if not leads(np.float64(c[r, i]), bounds[i], kept):

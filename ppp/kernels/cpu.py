@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ppp.kernels.pairs import gather, leads, partners
+from ppp.kernels.pairs import candidates, leads, partners
 from ppp.kernels.rows import (
     EXTREME,
     FAST,
@@ -15,6 +15,7 @@ from ppp.kernels.rows import (
     VALID,
     ZERO,
     Bound,
+    examine,
     jit,
     threshold,
 )
@@ -37,23 +38,7 @@ def squared_norms(x, norm2):
 def classify(x, norm2, state):
     """Mark rows as valid, zero, not finite, or extreme (Σ x² near the ends of float64)."""
     for r in range(x.shape[0]):
-        if LEAST <= norm2[r] <= MOST:
-            state[r] = VALID
-            continue
-        largest = 0.0
-        finite = True
-        for k in range(x.shape[1]):
-            value = abs(np.float64(x[r, k]))
-            if not value < np.inf:
-                finite = False
-                break
-            largest = max(largest, value)
-        if not finite:
-            state[r] = NONFINITE
-        elif largest == 0.0:
-            state[r] = ZERO
-        else:
-            state[r] = EXTREME
+        state[r] = VALID if LEAST <= norm2[r] <= MOST else examine(x, r)[0]
 
 
 @jit
@@ -90,7 +75,7 @@ def list_rows(
         if state[r] != VALID:
             continue
         kept = threshold(bound, norm2[r], scale[r])
-        count = gather(c[r], kept, lowest, order)
+        count = candidates(c[r], kept, lowest, order)
         for k in range(count):
             i = order[k]
             if not leads(np.float64(c[r, i]), bounds[i], kept):

@@ -66,7 +66,7 @@ def other_way(w1, w2, g):
 
 
 @part
-def gather(c, threshold, lowest, order):
+def candidates(c, threshold, lowest, order):
     """Write the coordinates that may be part of a hit into `order` (m + 1 places); return how many.
 
     `lowest` is the smallest share of the threshold that a leader's c² must reach.

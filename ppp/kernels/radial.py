@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.pairs import gather, leads, partners
+from ppp.kernels.pairs import candidates, leads, partners
 from ppp.kernels.rows import VALID, jit, threshold
 
 
@@ -34,7 +34,7 @@ def count_radii(
         if state[r] != VALID:
             continue
         kept = threshold(bound, norm2[r], scale[r])
-        count = gather(c[r], kept, lowest, order)
+        count = candidates(c[r], kept, lowest, order)
         for k in range(count):
             i = order[k]
             if not leads(np.float64(c[r, i]), bounds[i], kept):

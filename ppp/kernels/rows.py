@@ -122,6 +122,18 @@ def threshold(bound, norm2, scale):
     return max(bound.share * norm2, near)
 
 
+@part
+def examine(x, r):
+    """Return the state of a row whose Σ x² is unusual (EXTREME if valid), and its largest |x|."""
+    most = 0.0
+    for k in range(x.shape[1]):
+        value = abs(np.float64(x[r, k]))
+        if not value < np.inf:
+            return NONFINITE, value
+        most = max(most, value)
+    return (EXTREME if most > 0.0 else ZERO), most
+
+
 @inlined
 def open_row(grids, touched, which, row):
     """Empty a row of a grid when something is first counted into it.

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppp.kernels.rows import (
-    NONFINITE,
+    EXTREME,
     VALID,
-    ZERO,
     dot,
+    examine,
     fast_part,
     part,
     power_sums,
@@ -47,21 +47,12 @@ class Spare(NamedTuple):
 
 
 @part
-def _examine(x, r, scratch):
-    """Return the state of a row whose Σ x² is unusual, and the factor that undoes its scaling.
+def _scale(x, r, most, scratch):
+    """Write a row, scaled by a power of two, into scratch (1, n); return what undoes the scaling.
 
-    An extreme row is written, scaled by a power of two, into scratch (1, n); its state is VALID.
-    In float32 it is made large, so that its small coordinates do not vanish.
+    `most` is its largest |x|. In float32 it is made large, so that small coordinates do not vanish.
     """
     lift, least = (100, LEAST_SINGLE) if scratch.itemsize == 4 else (0, 0.0)
-    most = 0.0
-    for k in range(x.shape[1]):
-        value = abs(np.float64(x[r, k]))
-        if not value < np.inf:
-            return NONFINITE, 1.0
-        most = max(most, value)
-    if most == 0.0:
-        return ZERO, 1.0
     exponent = math.frexp(most)[1] - lift
     for k in range(x.shape[1]):
         value = math.ldexp(np.float64(x[r, k]), -exponent)
@@ -69,7 +60,7 @@ def _examine(x, r, scratch):
         vanishes = abs(value) < least and value != 0.0
         scratch[0, k] = math.copysign(least, value) if vanishes else value
     # Beyond the range of float64 the true coordinate is out of any grid, or zero.
-    return VALID, math.ldexp(1.0, min(1023, max(-1074, exponent)))
+    return math.ldexp(1.0, min(1023, max(-1074, exponent)))
 
 
 @fast_part
@@ -78,11 +69,12 @@ def rescale(x, r, whole, vectors, spare, ledger_counts):
 
     Returns its state, the factor that undoes the scaling, its Σ x² and its Σ c⁴.
     """
-    state, scale = _examine(x, r, spare.row)
-    if state != VALID:
+    state, most = examine(x, r)
+    if state != EXTREME:
         ledger_counts[state - 1] += 1
         return state, 1.0, 1.0, 0.0
+    scale = _scale(x, r, most, spare.row)
     for i in range(spare.c.shape[1]):
         spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
     _, fourth = power_sums(spare.c, 0)
-    return state, scale, sum_squares(spare.x, 0), fourth
+    return VALID, scale, sum_squares(spare.x, 0), fourth
