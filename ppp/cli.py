@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 NULLS = (
     "rotation",
@@ -40,8 +41,12 @@ Exit codes: 0 done, 1 could not be finished, 2 wrong input or options.
 """
 
 
+#: Options of projections that a sweep has no use for.
+PROJECTION_ONLY = ("grid", "show", "distance", "scale", "normalise", "size", "engine")
+
+
 class Threshold(click.ParamType):
-    """A number in (0, 1], or "auto"."""
+    """A number in [−1, 1], or "auto"."""
 
     name = "NUMBER|auto"
 
@@ -55,8 +60,10 @@ class Threshold(click.ParamType):
             epsilon = float(value)
         except ValueError:
             self.fail(f'epsilon must be a number in (0, 1] or "auto", got {value!r}', param, ctx)
-        if not 0 <= epsilon <= 1:  # 0 leaves the rule to --distance
-            self.fail(f"epsilon must lie in (0, 1], got {value}", param, ctx)
+        if not -1 <= epsilon <= 1:
+            self.fail(
+                f"epsilon must lie in (0, 1], got {value} (in [-1, 1] with --srm)", param, ctx
+            )
         return epsilon
 
 
@@ -169,9 +176,13 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
     """
     check_outputs(options["output"], options["table"])
     if options.pop("srm"):
+        check_sweep(options)
         with mistakes():
             draw_sweeps(paths, options)
         return
+    epsilon = options["epsilon"]
+    if epsilon != "auto" and epsilon < 0:  # 0 leaves the rule to --distance
+        raise click.UsageError(f"epsilon must lie in (0, 1], got {epsilon:g}")
     with mistakes():
         from ppp.plot_job import gather, headline, verdicts, write_outputs
 
@@ -194,8 +205,6 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
     from ppp.table import Table
 
     matplotlib.use("agg")
-    if options["distance"] is not None:
-        raise click.UsageError("--distance is a rule of projections: leave it out with --srm")
     curves, lines = {}, []
     for name, rows, epsilon in swept(paths, options, open_store):
         repeats = options["null_repeats"] if options["null"] == "rotation" else 0
@@ -248,6 +257,24 @@ def check_outputs(output: Path | None, table: Path | None) -> None:
             raise click.UsageError(
                 f"the folder {path.parent} of {flag} is not there: make it first"
             )
+
+
+def check_sweep(options: dict[str, Any]) -> None:
+    """Refuse, before any work, what a sweep would not heed."""
+    context = click.get_current_context()
+    for name in PROJECTION_ONLY:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} is for projections: leave it out with --srm")
+    if options["null"] not in ("rotation", "none"):
+        raise click.UsageError(
+            "a sweep is tested against rotations: with --srm --null must be rotation or none, got "
+            f"{options['null']}"
+        )
+    output = options["output"]
+    if output is not None and output.suffix.lower() == ".html":
+        raise click.UsageError(
+            f"with --srm --output must end in {', '.join(FIGURES[:-1])}, got {output.name!r}"
+        )
 
 
 def open_store(path: Path) -> Any:

@@ -115,5 +115,7 @@ class PlaneCounter:
         self.tally.merge(other.tally)
 
     def finish(self) -> Tally:
-        """Return the tally."""
-        return self.tally
+        """Return the tally, its classes in rising order."""
+        tally = self.tally
+        tally.sort_classes()
+        return tally

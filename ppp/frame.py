@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +121,8 @@ class Frame:
         True
         """
         _check_count(n)
+        if not isinstance(seed, Integral) or seed < 0:
+            raise ValueError(f"seed must be a whole number, not negative, got {seed!r}")
         q = haar_rotation(n, seed)
         return cls(q, _labels(None, n, "haar"), f"Haar frame of R^{n}, seed {seed}")
 
@@ -130,7 +134,7 @@ class Frame:
 
         Parameters
         ----------
-        vectors : (m, n) array
+        vectors : (m, n) array or tensor
             Distinguished vectors, one a row; neither orthogonal nor complete need they be.
         labels : sequence of str, optional
             One name a vector.
@@ -144,22 +148,23 @@ class Frame:
         Raises
         ------
         ValueError
-            If there are fewer than two vectors, or one is zero or not finite.
+            If there are fewer than two vectors, or one is zero, not finite or not real.
 
         Examples
         --------
         >>> Frame.given([[3.0, 0.0], [1.0, 1.0]]).vectors.round(3).tolist()
         [[1.0, 0.0], [0.707, 0.707]]
         """
-        array = np.array(vectors, dtype=np.float64, order="C")
-        if array.ndim != 2:
+        array = _real(vectors)
+        if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
-                f"a frame is a matrix (m, n) of vectors, one a row, got shape {array.shape}"
+                "a frame is a matrix (m, n) of vectors, one a row, n at least 2, "
+                f"got shape {array.shape}"
             )
         _check_count(len(array))
         if not np.isfinite(array).all():
             row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-            raise ValueError(f"the vectors of a frame must be finite, vector {row} is not")
+            raise ValueError(f"the vectors of a frame must be finite, vector {row} is not: drop it")
         largest = np.abs(array).max(axis=1, keepdims=True)
         if not largest.all():
             row = int(np.flatnonzero(largest[:, 0] == 0)[0])
@@ -334,7 +339,22 @@ def _identity(n: int) -> np.ndarray:
     return windows[::-1]
 
 
+def _real(vectors: Any) -> np.ndarray:
+    """Return a float64 copy of vectors, which may be those of a layer with its gradients."""
+    if hasattr(vectors, "detach"):
+        tensor = vectors.detach().cpu()
+        array = (tensor if tensor.is_complex() else tensor.double()).numpy()
+    else:
+        array = np.asarray(vectors)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"the vectors of a frame must be real numbers, got dtype {array.dtype}")
+    return np.array(array, dtype=np.float64, order="C")
+
+
 def _check_count(m: int) -> None:
+    """Raise a ValueError unless so many vectors span a plane."""
+    if not isinstance(m, Integral):
+        raise ValueError(f"a frame has a whole number of vectors, got {m!r}")
     if m < 2:
         raise ValueError(f"a frame needs at least two vectors to span a plane, got {m}")
 

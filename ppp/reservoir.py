@@ -108,6 +108,7 @@ class Reservoir:
     def merge(self, other: Reservoir) -> None:
         """Take another worker's rows in."""
         self._ceiling = min(self._ceiling, other._ceiling)
+        self._drop()
         rows, sample, label, priority = other._kept.held()
         low = self._admitted(priority)
         label = None if label is None else label[low]
@@ -146,6 +147,10 @@ class Reservoir:
         fits[:1] = True
         if not fits.all():
             self._ceiling = int(levels[np.argmin(fits)])
+            self._drop()
+
+    def _drop(self) -> None:
+        """Drop what is kept above the ceiling."""
         self._kept.used &= self._low(self._kept.priority)
 
 

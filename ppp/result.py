@@ -176,7 +176,8 @@ class PPPResult:
         """
         from ppp.density import density
 
-        return density(self.tally.image(), self.tally.half_width, size=size, **options)
+        tally = self.tally
+        return density(tally.image(), tally.half_width, size, outside=tally.beyond, **options)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the density.

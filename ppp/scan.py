@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,6 +74,8 @@ class Scan:
         self, plan: Callable[[list[Any]], Sequence[Sink]], workers: int | None = None
     ) -> None:
         self._plan = plan
+        if not (workers is None or (isinstance(workers, Integral) and workers > 0)):
+            raise ValueError(f"workers must be a whole number, at least 1, got {workers!r}")
         self._count = workers or available_cores()
         self._pilot: list[Any] | None = []
         self._sinks: list[list[Sink]] = []

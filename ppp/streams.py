@@ -196,8 +196,9 @@ def check_labels(label: np.ndarray) -> None:
     """
     if label.ndim != 1:
         raise ValueError(f"label must hold one class a row, got shape {label.shape}")
-    if label.dtype.kind not in "iubfUS":
-        raise ValueError(f"label must hold numbers or texts, got dtype {label.dtype}")
+    if label.dtype.kind not in "iubfU":
+        way_out = ": use label.astype(str)" if label.dtype.kind == "S" else ""
+        raise ValueError(f"label must hold numbers or texts, got dtype {label.dtype}{way_out}")
     missing = int(np.isnan(label).sum()) if label.dtype.kind == "f" else 0
     if missing:
         raise ValueError(

@@ -47,7 +47,7 @@ class Tally:
     rows, zero, nonfinite : int
         Rows seen, and those of them that no plane can keep.
     classes : tuple
-        Labels met, in order of arrival; (None,) without labels.
+        Labels met, in rising order once a scan is finished; (None,) without labels.
     inputs : (L,) int64 array
         Inputs with at least one valid row, by class.
     moments : (L, K) float64 array
@@ -96,6 +96,12 @@ class Tally:
         if not self.detailed:
             raise ValueError("this tally counted pooled hits only: it has no per-plane table")
         return self.pairs[slots]
+
+    @property
+    def beyond(self) -> int:
+        """Hits that `image` lacks, as they lie beyond the grid."""
+        hits = self.hits * (2 if self.planes.ordered else 1)
+        return int(hits) - int(self.image().sum(dtype=np.int64))
 
     def image(self) -> np.ndarray:
         """Return the pooled (G, G) grid as the choice of pairs reads it.
@@ -193,6 +199,14 @@ class Tally:
             setattr(twin, name, value.copy() if isinstance(value, np.ndarray) else value)
         return twin
 
+    def sort_classes(self) -> None:
+        """Put the classes in rising order: workers meet them in any."""
+        names = rising(self.classes)
+        order = [self.classes.index(label) for label in names]
+        self.classes = names
+        self.inputs, self.moments = self.inputs[order], self.moments[order]
+        self.products = self.products[order]
+
     def arrays(self) -> dict[str, Any]:
         """Return all counts by name, as `restore` takes them: what a result saves."""
         names = ("grid", "angle", "pairs", "inputs", "moments", "products")
@@ -263,6 +277,17 @@ class Tally:
                 "tallies merge only over the same planes, counted in the same detail: "
                 f"got {mine.frame.source} and {theirs.frame.source}"
             )
+
+
+def rising(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    """Return labels in rising order, those of one type together.
+
+    Examples
+    --------
+    >>> rising([3, "b", 1, "a"])
+    (1, 3, 'a', 'b')
+    """
+    return tuple(sorted(labels, key=lambda label: (type(label).__name__, label)))
 
 
 def _fold(grid: np.ndarray) -> np.ndarray:

@@ -105,13 +105,11 @@ def how_to_draw(result: PPPResult) -> str:
 
 def tally_view(tally: Tally, planes: Planes, expected: float) -> View:
     """Return what there is to see of a tally, over these planes and with that many expected."""
-    grid = tally.image()
-    hits = int(tally.hits) * (2 if planes.ordered else 1)
     return View(
-        grid=grid,
+        grid=tally.image(),
         half_width=tally.half_width,
-        hits=hits,
-        outside=hits - int(grid.sum(dtype=np.int64)),
+        hits=int(tally.hits) * (2 if planes.ordered else 1),
+        outside=tally.beyond,
         expected=float(expected),
         valid=int(tally.valid),
         dropped=int(tally.rows - tally.valid),

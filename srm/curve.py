@@ -13,6 +13,7 @@ import numpy as np
 from ppp.fluctuation import srm_level
 from ppp.frame import Frame
 from ppp.planes import Planes
+from ppp.tally import rising
 from srm.checks import check_pair
 from srm.resonance import Resonance, against_band, against_rotations
 
@@ -106,7 +107,7 @@ class SRMResult:
         """
         planes, light = counter.planes, counter.spotlight
         # workers meet classes in any order
-        classes = tuple(sorted(counter.counts, key=lambda label: (type(label).__name__, label)))
+        classes = rising(counter.counts)
         read = [counter.seen(label) for label in classes]
         first, second, at = _order(counter, named)
         # one class, every line in order: the table itself rather than two copies of it

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -187,6 +187,7 @@ def test_null_pictures_are_the_first_rotations_that_are_tested():
     assert pictured == hits.tolist()
 
 
+@example(order=[1, 0, 2, 3, 4, 5, 6, 7, 8, 9], limit=4, cut=1)
 @given(order=st.permutations(range(10)), limit=st.integers(1, 120), cut=st.integers(0, 10))
 def test_the_reservoir_depends_on_neither_order_nor_workers(order, limit, cut):
     rng = np.random.default_rng(0)
@@ -252,6 +253,33 @@ def test_worker_threads_share_a_reservoir():
     np.testing.assert_array_equal(many.sample, one.sample)
     np.testing.assert_array_equal(many.rows, x[many.sample])
     np.testing.assert_array_equal(one.rows, x[one.sample])
+
+
+def test_classes_come_in_rising_order_whichever_worker_met_them_first():
+    x = np.random.default_rng(3).laplace(size=(60_000, 40)).astype(np.float32)
+    label = np.array([7, -1, 3, 5])[np.arange(60_000) // 15_000]
+    many, one = (
+        ppp.project(x, epsilon=0.6, label=label, null=None, workers=count).tally for count in (4, 1)
+    )
+    assert many.classes == one.classes == (-1, 3, 5, 7)
+    assert one.inputs.tolist() == many.inputs.tolist() == [15_000] * 4
+    for at, name in enumerate(one.classes):
+        alone = ppp.project(x[label == name], epsilon=0.6, null=None).tally
+        assert one.moments[at, 1] == many.moments[at, 1] == alone.hits
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "all"])
+def test_workers_are_a_whole_number(workers):
+    with pytest.raises(ValueError, match=f"at least 1, got {workers!r}"):
+        ppp.project(np.eye(4), workers=workers, null=None)
+
+
+def test_labels_of_bytes_are_refused_before_the_work():
+    label = np.array([b"cat", b"dog"])
+    with pytest.raises(ValueError, match=r"got dtype \|S3: use label.astype\(str\)"):
+        ppp.project(np.eye(2), label=label, null=None)
+    found = ppp.project(np.eye(2), label=label.astype(str), null=None)
+    assert found.tally.classes == ("cat", "dog")
 
 
 def test_tests_run_on_at_most_ten_thousand_rows_of_whole_inputs():

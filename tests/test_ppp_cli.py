@@ -285,6 +285,21 @@ def test_help_answers_without_the_heavy_imports():
     assert "ppp-plot runs/tanh runs/isotropic-tanh --grid snapshots -o grid.png" in done.stdout
 
 
+def test_a_spotlight_may_be_wider_than_a_half_space(tmp_path):
+    np.save(tmp_path / "acts.npy", np.random.default_rng(0).laplace(size=(500, 6)))
+    arguments = ["--srm", "--epsilon", "-0.3", "--null", "none", "--quiet"]
+    table = tmp_path / "srm.csv"
+    done = CliRunner().invoke(
+        cli.plot, [str(tmp_path / "acts.npy"), *arguments, "--table", str(table)]
+    )
+    assert done.exit_code == 0, done.output
+    header, line = table.read_text().splitlines()
+    found = dict(zip(header.split(","), line.split(","), strict=True))
+    assert float(found["epsilon"]) == -0.3
+    assert float(found["isotropic"]) > 0.6
+    assert found["p rotation"] == ""
+
+
 def test_spotlight_sweeps_are_drawn_and_written(tmp_path):
     rows = np.random.default_rng(0).laplace(size=(500, 6))
     np.save(tmp_path / "acts.npy", rows)

@@ -114,9 +114,26 @@ def test_weights_of_any_type_sparse_or_dense(kind):
     np.testing.assert_array_equal(weight_frame(sparse).vectors, exact.vectors)
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.int64])
+def test_a_frame_is_given_as_a_tensor(kind):
+    vectors = torch.tensor([[3, 0, 4], [0, 2, 0]], dtype=kind)
+    if kind.is_floating_point:
+        vectors = torch.nn.Parameter(vectors)  # as a layer's weights are, with gradients
+    expected = Frame.given([[3.0, 0, 4], [0, 2, 0]])
+    np.testing.assert_array_equal(Frame.given(vectors).vectors, expected.vectors)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: Frame.given(np.ones((3, 1))), r"n at least 2, got shape \(3, 1\)"),
+        (lambda: Frame.given(np.eye(3) + 1j), "must be real numbers, got dtype complex128"),
+        (lambda: Frame.given(torch.eye(2) + 0j), "must be real numbers, got dtype complex64"),
+        (lambda: Frame.given([["a", "b"]] * 2), "must be real numbers, got dtype <U1"),
+        (lambda: Frame.given([[1, np.nan], [1, 2]]), "vector 0 is not: drop it"),
+        (lambda: Frame.standard(2.5), "a whole number of vectors, got 2.5"),
+        (lambda: Frame.haar(3, -1), "a whole number, not negative, got -1"),
+        (lambda: Frame.haar(3, 0.5), "a whole number, not negative, got 0.5"),
         (lambda: thomson_frame(1, 3), "at least 2, got m=1, n=3"),
         (lambda: diagonal_frame(40), "say how many with `count`"),
         (lambda: diagonal_frame(3, count=9), "between 2 and 4 in R.3, got 9"),

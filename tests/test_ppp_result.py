@@ -13,8 +13,10 @@ import pytest
 
 import ppp
 from ppp import Frame, PPPResult
+from ppp.density import window
 from ppp.files import replacing
 from ppp.table import Table
+from ppp.views import view
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +174,14 @@ def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("pairs", ["combination", "permutation"])
+def test_a_density_of_a_result_reaches_as_far_as_its_figure(pairs):
+    rng = np.random.default_rng(6)
+    x = np.concatenate([rng.laplace(size=(20_000, 6)), 1000 * rng.laplace(size=(3000, 6))])
+    result = ppp.project(x, epsilon=0.8, pairs=pairs, null=None)
+    assert result.tally.outside > 100
+    shown = view(result)
+    assert result.density(size=64).extent == window([shown], 64).extent
+    assert result.density(size=64, extent=3.0).extent == 3.0
