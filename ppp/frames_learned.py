@@ -10,7 +10,7 @@ import torch
 
 from ppp.frame import Frame
 from ppp.frames_checks import as_doubles, check_whole
-from ppp.streams import check_matrix
+from ppp.row_checks import as_rows
 
 
 def weight_frame(weight: Any, labels: Sequence[str] | None = None, columns: bool = False) -> Frame:
@@ -182,7 +182,7 @@ def ica_frame(x: Any, count: int | None = None, seed: int = 0) -> Frame:
 
 def _finite(x: Any) -> np.ndarray:
     """Return the finite rows, scaled by a power of two so that no square overflows or vanishes."""
-    matrix = as_doubles(check_matrix(x if isinstance(x, torch.Tensor) else np.asarray(x)), "rows")
+    matrix = as_doubles(as_rows(x), "rows")
     matrix = matrix[np.isfinite(matrix).all(axis=1)]
     if len(matrix) < 2:
         raise ValueError(f"axes need at least two finite rows, got {len(matrix)}")

@@ -291,7 +291,7 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
         elif rows.dtype not in (np.float32, np.float64):
             rows = rows.astype(np.float64)
         return np.ascontiguousarray(rows)
-    rows = rows.detach().cpu()
+    rows = rows.detach().cpu().resolve_neg()
     if rows.dtype in (torch.float16, torch.bfloat16):
         rows = rows.float()
     elif rows.dtype not in (torch.float32, torch.float64):

@@ -196,13 +196,13 @@ class Kept:
         if self.count + len(place) > len(self.used):
             self._grow(rows, label, self.count + len(place), most)
         free = np.flatnonzero(~self.used)[: len(place)]
-        self.used[free] = True
-        self.priority[free], self._sample[free] = priority, sample
-        self._rows = _widened(self._rows, rows)
+        self._rows = _widened(self._rows, rows, self.used)
         copy_rows(read_only(rows), place, self._rows, free)
         if label is not None and self._label is not None:
-            self._label = _widened(self._label, label)
+            self._label = _widened(self._label, label, self.used)
             self._label[free] = label
+        self.priority[free], self._sample[free] = priority, sample
+        self.used[free] = True
 
     def held(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
         """Return rows, inputs, labels and priorities, ordered by input id."""
@@ -235,9 +235,14 @@ def _longer(array: np.ndarray, size: int) -> np.ndarray:
     return longer
 
 
-def _widened(array: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the array in a type that holds the values too."""
-    return array.astype(np.result_type(array, values), copy=False)
+def _widened(array: np.ndarray, values: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return the array in a type that holds the values too; what is not used is not looked at."""
+    kind = np.result_type(array, values)
+    if kind == array.dtype:
+        return array
+    wider = np.empty(array.shape, kind)
+    wider[used] = array[used]
+    return wider
 
 
 def priorities(sample: np.ndarray, seed: int) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral, Real
 
 #: Relative slack of the threshold, so that ties come out alike in any order of summation.
 SLACK = 2.0**-40
@@ -56,19 +58,19 @@ class Rule:
     distance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.distance is not None and not 0 <= self.distance < float("inf"):
+        if self.distance is not None and not (_is_number(self.distance) and self.distance >= 0):
             raise ValueError(
                 f"distance must be finite and not negative, got {self.distance!r}: leave it out "
                 "(None) for the rule of the angle alone"
             )
-        free = self.distance is not None and self.epsilon == 0
-        number = isinstance(self.epsilon, int | float)
-        if not free and (not number or not 0 < self.epsilon <= 1):
+        free = self.distance is not None and _is_number(self.epsilon) and self.epsilon == 0
+        if not free and not (_is_number(self.epsilon) and 0 < self.epsilon <= 1):
             raise ValueError(f"epsilon must lie in (0, 1], got {self.epsilon!r}")
-        if self.bins < 4 or self.bins % 4:
-            raise ValueError(f"bins must be a positive multiple of four, got {self.bins!r}")
-        if self.angles < 4 or self.angles % 4:
-            raise ValueError(f"angles must be a positive multiple of four, got {self.angles!r}")
+        for name in ("bins", "angles"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 4 or value % 4:
+                raise ValueError(f"{name} must be a positive multiple of four, got {value!r}")
+            object.__setattr__(self, name, int(value))
         if self.bins > MOST_BINS:
             raise ValueError(
                 f"bins go up to {MOST_BINS:,} a side, got {self.bins:,}: the counters of each "
@@ -77,3 +79,10 @@ class Rule:
         if self.angles > MOST_ANGLES:
             raise ValueError(f"angles go up to {MOST_ANGLES:,}, got {self.angles:,}")
         object.__setattr__(self, "epsilon", float(self.epsilon))
+        if self.distance is not None:
+            object.__setattr__(self, "distance", float(self.distance))
+
+
+def _is_number(value: object) -> bool:
+    """Return whether something is a finite real number of any type, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

@@ -50,8 +50,11 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("seed", "null_repeats", "null_draws", "null_limit"):
             value = getattr(self, name)
-            if not (value is None and name == "null_limit") and not isinstance(value, Integral):
+            if value is None and name == "null_limit":
+                continue
+            if not isinstance(value, Integral):
                 raise ValueError(f"{name} must be a whole number, got {value!r}")
+            object.__setattr__(self, name, int(value))  # NumPy's cannot be written as JSON
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         check_engine(self.engine)

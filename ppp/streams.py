@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ppp.prepared import PIECE_ROWS
+from ppp.row_checks import as_labels, as_rows, as_samples, check_matrix
 
 #: Bytes of rows handed to a worker at once, about: per-block costs then vanish beside counting.
 BLOCK_BYTES = 2**23
@@ -62,15 +63,8 @@ class ArrayBlocks:
     ) -> None:
         self.rows = check_matrix(rows)
         self.shape = (int(rows.shape[0]), int(rows.shape[1]))
-        self.sample = None if sample is None else np.asarray(sample)
-        self.label = None if label is None else np.asarray(label)
-        for name, values in (("sample", self.sample), ("label", self.label)):
-            if values is not None and len(values) != self.shape[0]:
-                raise ValueError(
-                    f"{name} needs one entry a row: {self.shape[0]} rows, got {len(values)}"
-                )
-        if self.label is not None:
-            check_labels(self.label)
+        self.sample = None if sample is None else as_samples(sample, self.shape[0])
+        self.label = None if label is None else as_labels(label, self.shape[0])
         self._cuts = self._boundaries(self._step())
 
     def blocks(self) -> Iterator[Rows]:
@@ -106,36 +100,69 @@ class ArrayBlocks:
 
 
 class IteratedBlocks:
-    """Any iterable of blocks, arrays or tensors, read once.
+    """Blocks, arrays or tensors that someone else made, checked on their way.
 
     Parameters
     ----------
-    items : iterable
-        Blocks with `.rows` and `.sample`, or (R, n) arrays whose rows are inputs of their own.
+    read : callable
+        Returns an iterable of blocks with `.rows` and `.sample`, or of (R, n) arrays whose rows
+        are inputs of their own.
+    shape : (int or None, int or None)
+        Rows and width, where they are known and the blocks can be read again.
+
+    Examples
+    --------
+    >>> stream = IteratedBlocks(lambda: [np.ones((2, 3)), np.ones((4, 3))])
+    >>> [block.sample.tolist() for block in stream.blocks()]
+    [[0, 1], [2, 3, 4, 5]]
     """
 
-    shape: tuple[int | None, int | None] = (None, None)
+    def __init__(
+        self,
+        read: Callable[[], Iterable[Any]],
+        shape: tuple[int | None, int | None] = (None, None),
+    ) -> None:
+        self._read, self.shape = read, shape
 
-    def __init__(self, items: Iterable[Any]) -> None:
-        self._items = items
-
-    def blocks(self) -> Iterator[Any]:
+    def blocks(self) -> Iterator[Rows]:
         """Yield the blocks, numbering the rows of plain arrays."""
-        seen = 0
-        width = None
-        for item in self._items:
-            if hasattr(item, "rows") and hasattr(item, "sample"):
-                block = item
-            else:
-                rows = check_matrix(item if isinstance(item, torch.Tensor) else np.asarray(item))
-                block = Rows(rows, np.arange(seen, seen + rows.shape[0]))
-            width = width or block.rows.shape[1]
-            if block.rows.shape[1] != width:
+        seen, first = 0, None
+        for item in self._read():
+            block = _block(item, seen)
+            count, width = block.rows.shape
+            kind = _kind(block)
+            first = first or (width, kind)
+            if width != first[0]:
+                raise ValueError(f"all blocks must have one width: got {width} after {first[0]}")
+            if kind != first[1]:
                 raise ValueError(
-                    f"all blocks must have one width: got {block.rows.shape[1]} after {width}"
+                    f"labels must be numbers, or texts, or none, in all blocks: got {kind} after "
+                    f"{first[1]}"
                 )
-            seen += block.rows.shape[0]
+            seen += count
             yield block
+
+
+def _is_block(item: Any) -> bool:
+    """Return whether something is one block: a store layer, too, has rows, but gives blocks."""
+    return hasattr(item, "rows") and hasattr(item, "sample") and not hasattr(item, "blocks")
+
+
+def _block(item: Any, seen: int) -> Rows:
+    """Return a block, or rows that come after `seen` others, as a block that can be counted."""
+    if not _is_block(item):
+        rows = as_rows(item)
+        return Rows(rows, np.arange(seen, seen + rows.shape[0]))
+    rows, label = as_rows(item.rows), getattr(item, "label", None)
+    count = rows.shape[0]
+    label = None if label is None else as_labels(label, count)
+    return Rows(rows, as_samples(item.sample, count), label)
+
+
+def _kind(block: Rows) -> str:
+    if block.label is None:
+        return "none"
+    return "texts" if block.label.dtype.kind == "U" else "numbers"
 
 
 def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:
@@ -163,48 +190,36 @@ def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:
     >>> as_stream([[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
-    if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
-        rows = x if isinstance(x, torch.Tensor) else _as_rows(x)
-        return ArrayBlocks(rows, sample, label)
+    several = isinstance(x, list | tuple) and len(x) > 0 and _is_part(x[0])
+    if not (several or _is_block(x)) and _is_matrix(x):
+        return ArrayBlocks(as_rows(x), sample, label)
     if sample is not None or label is not None:
         raise TypeError("sample and label go with an array; blocks carry their own")
+    if _is_block(x):
+        x, several = [x], True
+    if several:
+        parts = [as_rows(each.rows if _is_block(each) else each) for each in x]
+        return IteratedBlocks(lambda: x, (sum(map(len, parts)), int(parts[0].shape[1])))
     if hasattr(x, "blocks"):
-        return x
-    if isinstance(x, Iterable):
-        return IteratedBlocks(x)
+        return IteratedBlocks(x.blocks, getattr(x, "shape", (None, None)))
+    if isinstance(x, Iterable) and not isinstance(x, str | bytes | Mapping):
+        return IteratedBlocks(lambda: x)
     raise TypeError(
         "activations must be an (N, n) array or tensor, a store layer or an iterable of blocks, "
         f"got {type(x).__name__}"
     )
 
 
-def _as_rows(x: Any) -> np.ndarray:
-    try:
-        return np.asarray(x)
-    except ValueError as error:
-        raise ValueError(
-            "activations must be a matrix (N, n): the rows given have different lengths"
-        ) from error
+def _is_part(item: Any) -> bool:
+    """Return whether something in a list is a block or matrix by itself."""
+    return _is_block(item) or getattr(item, "ndim", 0) == 2
 
 
-def check_labels(label: np.ndarray) -> None:
-    """Raise a ValueError unless labels are one number or text a row.
-
-    Examples
-    --------
-    >>> check_labels(np.array(["cat", "dog"]))
-    """
-    if label.ndim != 1:
-        raise ValueError(f"label must hold one class a row, got shape {label.shape}")
-    if label.dtype.kind not in "iubfU":
-        way_out = ": use label.astype(str)" if label.dtype.kind == "S" else ""
-        raise ValueError(f"label must hold numbers or texts, got dtype {label.dtype}{way_out}")
-    missing = int(np.isnan(label).sum()) if label.dtype.kind == "f" else 0
-    if missing:
-        raise ValueError(
-            f"label must not be NaN, got {missing} of {len(label)}: give those rows a class of "
-            "their own, or leave them out"
-        )
+def _is_matrix(x: Any) -> bool:
+    """Return whether something is meant as one matrix."""
+    if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
+        return True
+    return hasattr(x, "__array__") and not hasattr(x, "blocks")
 
 
 def watched(blocks: Iterable[Any], total: int | None, what: str, progress: bool) -> Iterator[Any]:
@@ -231,40 +246,3 @@ def watched(blocks: Iterable[Any], total: int | None, what: str, progress: bool)
         for block in blocks:
             yield block
             bar.update(len(block.rows))
-
-
-def check_matrix(rows: Any) -> Any:
-    """Return rows unchanged if they form a real (N, n) matrix with n ≥ 2.
-
-    Parameters
-    ----------
-    rows : array or tensor
-        Activations.
-
-    Returns
-    -------
-    array or tensor
-
-    Raises
-    ------
-    ValueError
-        With the shape or type found, and the way out.
-    """
-    if isinstance(rows, torch.Tensor):
-        if rows.layout is not torch.strided:
-            raise ValueError(
-                f"activations must be dense, got a tensor of layout {rows.layout}: use .to_dense()"
-            )
-        real = not rows.is_complex()
-    else:
-        real = rows.dtype.kind in "fiub"
-    if not real:
-        raise ValueError(f"activations must be real numbers, got dtype {rows.dtype}")
-    if rows.ndim != 2:
-        raise ValueError(
-            f"activations must be a matrix (N, n), one sample a row, got shape "
-            f"{tuple(rows.shape)}: reshape so that features are the last of two axes"
-        )
-    if rows.shape[1] < 2:
-        raise ValueError(f"a plane needs activations of width 2 or more, got {rows.shape[1]}")
-    return rows

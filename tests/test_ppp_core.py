@@ -257,6 +257,11 @@ def test_inputs_are_never_split_between_blocks():
         ({"epsilon": 1.2}, r"epsilon must lie in \(0, 1\], got 1.2"),
         ({"epsilon": 0}, r"epsilon must lie in \(0, 1\], got 0"),
         ({"epsilon": float("nan")}, r"epsilon must lie in \(0, 1\], got nan"),
+        ({"epsilon": True}, r"epsilon must lie in \(0, 1\], got True"),
+        ({"distance": "far"}, "distance must be finite and not negative, got 'far'"),
+        ({"distance": True}, "distance must be finite and not negative, got True"),
+        ({"bins": 8.0}, "bins must be a positive multiple of four, got 8.0"),
+        ({"bins": "many"}, "bins must be a positive multiple of four, got 'many'"),
         ({"epsilon": "big"}, 'or a target such as "hits=1000" or "retention=0.01", got \'big\''),
         ({"frame": np.eye(3)}, "vectors of width 3, the activations have width 5"),
         ({"frame": np.ones((1, 5))}, "at least two vectors to span a plane, got 1"),
@@ -275,6 +280,23 @@ def test_bad_arguments_say_the_rule_and_the_value(options, message):
     pattern = message if message.startswith("epsilon must lie") else re.escape(message)
     with pytest.raises(ValueError, match=pattern):
         ppp.project(np.ones((20, 5)), **options)
+
+
+def test_numbers_of_numpy_make_the_rule_that_plain_ones_make(tmp_path):
+    x = np.random.default_rng(0).laplace(size=(200, 5)).astype(np.float32)
+    plain = ppp.project(x, epsilon=0.75, distance=2, bins=64, seed=3, null_repeats=3)
+    odd = ppp.project(
+        x,
+        epsilon=np.float32(0.75),
+        distance=np.int16(2),
+        bins=np.int64(64),
+        seed=np.int32(3),
+        null_repeats=np.uint8(3),
+    )
+    assert odd.rule == plain.rule
+    np.testing.assert_array_equal(odd.tally.grid, plain.tally.grid)
+    odd.save(tmp_path / "odd.h5")
+    assert ppp.PPPResult.load(tmp_path / "odd.h5").provenance == plain.provenance
 
 
 @pytest.mark.parametrize(

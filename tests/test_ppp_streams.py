@@ -1,0 +1,148 @@
+"""Whatever holds activations is read alike, and what cannot be counted is refused by name."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import ppp
+import srm
+from ppp.prepared import Prepared
+from ppp.reservoir import Reservoir
+from ppp.streams import Rows, as_stream
+
+CUTS = [(0, 10), (10, 130), (130, 300)]
+X = np.random.default_rng(0).laplace(size=(300, 5))
+
+
+def cut(rows=X, sample=None, label=None):
+    """The rows in three blocks."""
+    sample = np.arange(len(rows)) if sample is None else sample
+    return [Rows(rows[a:b], sample[a:b], None if label is None else label[a:b]) for a, b in CUTS]
+
+
+class Source:
+    """Anything with `.blocks()`."""
+
+    def blocks(self):
+        return iter(cut())
+
+
+def dataset():
+    return h5py.File.in_memory().create_dataset("x", data=X)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        cut(),
+        tuple(cut()),
+        [X[a:b] for a, b in CUTS],
+        [torch.tensor(X[a:b]) for a, b in CUTS],
+        Rows(X, np.arange(300)),
+        Source(),
+        dataset(),
+        torch._neg_view(torch.tensor(-X)),
+    ],
+    ids=["blocks", "tuple", "arrays", "tensors", "block", "source", "dataset", "negated"],
+)
+@pytest.mark.parametrize("engine", ["cpu", "torch:cpu"])
+def test_rows_count_alike_however_they_are_held(x, engine):
+    one, other = (ppp.project(rows, engine=engine, null=None) for rows in (X, x))
+    np.testing.assert_array_equal(other.kept, one.kept)
+    np.testing.assert_array_equal(other.sampled.rows, X)
+
+
+def test_a_list_of_blocks_can_be_read_again():
+    label = np.arange(300) % 2
+    blocks = cut(label=label)
+    assert as_stream(blocks).shape == (300, 5)
+    for of in (lambda x: ppp.project(x, preprocess="centre", null=None).kept, ppp.points):
+        np.testing.assert_array_equal(getattr(of(blocks), "w", 0), getattr(of(X), "w", 0))
+    found = ppp.project_classes(blocks, null=None)
+    assert [each.tally.rows for each in found.values()] == [150, 150]
+    with pytest.raises(ValueError, match="hits are more than max_points = 3"):
+        ppp.points(blocks, max_points=3)
+
+
+def changed(**fields):
+    """Blocks of which the second one was changed."""
+    blocks = cut(label=np.arange(300) % 2)
+    blocks[1] = blocks[1]._replace(**fields)
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (changed(label=np.zeros(60)), "label needs one entry a row: 120 rows, got 60"),
+        (changed(label=np.zeros((120, 2))), r"one class a row, got shape \(120, 2\)"),
+        (changed(label=np.full(120, np.nan)), "label must not be NaN, got 120 of 120"),
+        (changed(label=[None] * 120), r"numbers or texts, got dtype object: use label.astype"),
+        (changed(label=None), "in all blocks: got none after numbers"),
+        (changed(label=["cat"] * 120), "in all blocks: got texts after numbers"),
+        (changed(sample=np.arange(60)), "sample needs one entry a row: 120 rows, got 60"),
+        (changed(sample=np.arange(200)), "sample needs one entry a row: 120 rows, got 200"),
+        (changed(sample=None), r"sample must hold one input a row, got shape \(\)"),
+        (changed(rows=X[10:130, 0]), "must be a matrix"),
+        (changed(rows=X[10:130, :4]), "one width: got 4 after 5"),
+        (changed(rows=X[10:130] + 1j), "real numbers, got dtype complex128"),
+    ],
+)
+@pytest.mark.parametrize("made", [iter, list])
+@pytest.mark.parametrize("method", [ppp.project, srm.sweep])
+def test_blocks_that_do_not_fit_are_refused(blocks, message, made, method):
+    with pytest.raises(ValueError, match=message):
+        method(made(blocks), epsilon=0.75)
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        (np.arange(300) / 3, "whole numbers below 2\\*\\*63, got dtype float64: number the inputs"),
+        (np.full(300, np.nan), "got dtype float64"),
+        (np.arange(300).astype(str), "got dtype <U"),
+        (np.arange(300).astype(np.uint64) + 2**63, "got dtype uint64"),
+        (np.arange(300)[:, None], r"one input a row, got shape \(\d+, 1\)"),
+        (7, r"one input a row, got shape \(\)"),
+    ],
+)
+def test_inputs_are_whole_numbers(sample, message):
+    with pytest.raises(ValueError, match=message):
+        ppp.project(X, sample=sample)
+    if np.ndim(sample):
+        with pytest.raises(ValueError, match=message):
+            ppp.project(cut(sample=sample))
+
+
+def test_inputs_and_labels_may_be_tensors_and_whole_floats():
+    sample, label = torch.arange(300) // 3, (torch.arange(300) // 150).bfloat16()
+    found = ppp.project(X, sample=sample.double(), label=label, null=None)
+    assert found.tally.classes == (0.0, 1.0)
+    assert found.tally.inputs.tolist() == [50, 50]
+    np.testing.assert_array_equal(found.sampled.sample, sample)
+
+
+def test_masked_rows_are_not_counted_in_silence():
+    masked = np.ma.masked_array(X, mask=X > 4)
+    with pytest.raises(ValueError, match="must not be masked: leave masked rows out, or fill"):
+        ppp.project(masked, null=None)
+    filled = ppp.project(masked.astype(float).filled(np.nan), null=None)
+    assert filled.tally.nonfinite == masked.mask.any(axis=1).sum() > 0
+    assert ppp.project(np.ma.masked_array(X), null=None).hits == ppp.project(X, null=None).hits
+
+
+@pytest.mark.parametrize("x", ["acts.npy", b"acts.npy", {"layer": X}])
+def test_names_and_mappings_are_no_activations(x):
+    with pytest.raises(TypeError, match=f"activations must be an .* got {type(x).__name__}"):
+        ppp.project(x)
+
+
+def test_rows_of_several_types_are_kept_without_looking_at_empty_places():
+    reservoir = Reservoir()
+    reservoir.append(Prepared(X[:10].astype(np.float32), np.arange(10), None))
+    room = reservoir._kept
+    room._rows[~room.used] = np.array([0x7FA00000], np.uint32).view(np.float32)  # signals
+    with np.errstate(all="raise"):
+        reservoir.append(Prepared(X[10:], np.arange(10, 300), None))
+    np.testing.assert_array_equal(reservoir.finish().rows[10:], X[10:])
