@@ -58,7 +58,7 @@ class BlockCounter(ABC):
 
     def append(self, block: Prepared) -> None:
         """Count a block."""
-        labels, code = block.classes
+        labels, code = block.input_classes
         ledger = new_ledger(len(labels))
         state = np.empty(block.rows, np.uint8)
         m = self._tally.planes.frame.m

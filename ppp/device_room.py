@@ -93,7 +93,7 @@ class Room:
         if len(starts) < block.rows:
             lengths = torch.from_numpy(np.diff(starts, append=block.rows)).to(self.exact)
             sums = torch.segment_reduce(sums, "sum", lengths=lengths)
-        labels, code = block.classes
+        labels, code = block.input_classes
         valid = sums[:, 0] > 0
         if len(labels) == 1:
             found = [valid.sum()[None], sums.sum(dim=0)[None], (sums.T @ sums).reshape(1, -1)]

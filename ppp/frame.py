@@ -341,6 +341,8 @@ def _identity(n: int) -> np.ndarray:
 
 def _real(vectors: Any) -> np.ndarray:
     """Return a float64 copy of vectors, which may be those of a layer with its gradients."""
+    if np.ma.is_masked(vectors):
+        raise ValueError("the vectors of a frame must not be masked: leave masked ones out")
     if hasattr(vectors, "detach"):
         tensor = vectors.detach().cpu()
         array = (tensor if tensor.is_complex() else tensor.double()).numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ def points(
     >>> found.w.tolist(), found.plane.tolist()
     ([[3.0, 4.0], [4.0, 0.1]], [0, 2])
     """
+    if not isinstance(max_points, Real) or not max_points >= 1:
+        raise ValueError(f"max_points must be a number, at least 1, got {max_points!r}")
     rule = Rule(epsilon, distance=distance)
     settings = Settings(frame, epsilon, pairs, null=None, seed=seed, distance=distance)
     stream = as_stream(x, sample)

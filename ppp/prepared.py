@@ -265,6 +265,22 @@ class Prepared:
         labels, codes = np.unique(self.label, return_inverse=True)
         return [label.item() for label in labels], codes.astype(np.int64)
 
+    @cached_property
+    def input_classes(self) -> tuple[list[Any], np.ndarray]:
+        """`classes`, where all rows of every input are known to be of one class."""
+        labels, code = self.classes
+        if len(code):
+            split = (self.sample[1:] == self.sample[:-1]) & (code[1:] != code[:-1])
+            if split.any():
+                at = int(np.argmax(split))
+                one, other = labels[code[at]], labels[code[at + 1]]
+                raise ValueError(
+                    "label must be the same in all rows of an input, got "
+                    f"{one!r} and {other!r} in input {self.sample[at]}: leave sample out, or use "
+                    "ppp.project_classes, which takes the rows of each class by themselves"
+                )
+        return labels, code
+
 
 def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     """Return rows as a C-contiguous float32 or float64 array, without loss.

@@ -32,6 +32,8 @@ class RadialProfile:
         Bins' edges, evenly from epsilon to 1.
     n : int
         Width of the activations.
+    distance : float, optional
+        Largest distance from the plane, where the rule has one.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class RadialProfile:
     counts: np.ndarray
     edges: np.ndarray
     n: int
+    distance: float | None = None
 
     @property
     def tail(self) -> np.ndarray:
@@ -55,7 +58,12 @@ class RadialProfile:
 
     @property
     def expected_tail(self) -> np.ndarray:
-        """(B + 1,) the same under isotropy, ((1 − x²)/(1 − ε²))^((n−2)/2)."""
+        """(B + 1,) the same under isotropy, ((1 − x²)/(1 − ε²))^((n−2)/2).
+
+        NaN with a rule of distance, which depends on the norms as well.
+        """
+        if self.distance is not None:
+            return np.full(len(self.edges), np.nan)
         return radius_tail(self.edges, self.n, float(self.edges[0]))
 
 
@@ -114,7 +122,7 @@ class Radial:
         """
         counter = gathered[0]
         edges = np.linspace(counter.rule.epsilon, 1.0, self.bins + 1)
-        return RadialProfile(counter.counts, edges, counter.planes.frame.n)
+        return RadialProfile(counter.counts, edges, counter.planes.frame.n, counter.rule.distance)
 
 
 class RadialCounter:

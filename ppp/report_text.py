@@ -61,10 +61,11 @@ def sentences(result: PPPResult) -> list[str]:
             f"{counted(pairs, 'pair')} of vectors {'is' if pairs == 1 else 'are'} parallel or "
             f"antipodal and span no plane: skipped ({_skipped(planes)})."
         )
-    if tally.outside:
-        lie = "lies" if tally.outside == 1 else "lie"
+    beyond = tally.beyond
+    if beyond:
+        lie = "lies" if beyond == 1 else "lie"
         lines.append(
-            f"{counted(tally.outside, 'hit')} {lie} beyond the grid's half-width "
+            f"{counted(beyond, 'hit')} {lie} beyond the grid's half-width "
             f"{tally.half_width:g}: counted, not drawn."
         )
     if result.nulls is not None:

@@ -75,6 +75,7 @@ class Reservoir:
         self.seed, self.limit = int(seed), int(limit)
         self._kept = Kept()
         self._ceiling = 2**64  # priorities from here on are out for good
+        self._labelled: str | None = None
         self._turn = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,6 +92,10 @@ class Reservoir:
 
     def append(self, block: Prepared) -> None:
         """Take the block's inputs whose priority is low enough."""
+        if not block.rows:
+            return
+        with self._turn:
+            self._check_labels(_kind(block.label))
         priority = priorities(block.sample, self.seed)
         at = np.flatnonzero(self._low(priority))
         if not len(at):
@@ -107,6 +112,7 @@ class Reservoir:
 
     def merge(self, other: Reservoir) -> None:
         """Take another worker's rows in."""
+        self._check_labels(other._labelled)
         self._ceiling = min(self._ceiling, other._ceiling)
         self._drop()
         rows, sample, label, priority = other._kept.held()
@@ -121,6 +127,15 @@ class Reservoir:
             self._lower(np.empty(0, np.uint64))
         rows, sample, label, _ = self._kept.held()
         return Sampled(rows, sample, label, self._ceiling == 2**64)
+
+    def _check_labels(self, kind: str | None) -> None:
+        """Raise a ValueError where labels are of another kind than those before: none, say."""
+        known = self._labelled = self._labelled or kind
+        if kind and known and kind != known:
+            raise ValueError(
+                "labels must be numbers in all blocks, or texts, or none, got "
+                + " and ".join(sorted((kind, known)))
+            )
 
     @property
     def _most(self) -> int:
@@ -198,7 +213,7 @@ class Kept:
         free = np.flatnonzero(~self.used)[: len(place)]
         self._rows = _widened(self._rows, rows, self.used)
         copy_rows(read_only(rows), place, self._rows, free)
-        if label is not None and self._label is not None:
+        if label is not None and self._label is not None:  # all rows have labels, or none has
             self._label = _widened(self._label, label, self.used)
             self._label[free] = label
         self.priority[free], self._sample[free] = priority, sample
@@ -233,6 +248,12 @@ def _longer(array: np.ndarray, size: int) -> np.ndarray:
     longer = np.empty((size, *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
     return longer
+
+
+def _kind(label: np.ndarray | None) -> str:
+    if label is None:
+        return "none"
+    return "texts" if label.dtype.kind == "U" else "numbers"
 
 
 def _widened(array: np.ndarray, values: np.ndarray, used: np.ndarray) -> np.ndarray:

@@ -72,6 +72,13 @@ class Settings:
                     f"null_limit must be at least null_repeats = {self.null_repeats}, got "
                     f"{self.null_limit}"
                 )
+        listed = self.also if isinstance(self.also, Sequence) else [self.also]
+        if listed is not self.also or any(
+            isinstance(each, type) or not hasattr(each, "plan") for each in listed
+        ):
+            raise ValueError(
+                f"also must be a list of methods such as [ppp.Radial()], got {self.also!r}"
+            )
         if self.null_draws < 0:
             raise ValueError(f"null_draws must not be negative, got {self.null_draws}")
         if not isinstance(self.frame, str):

@@ -126,19 +126,13 @@ class IteratedBlocks:
 
     def blocks(self) -> Iterator[Rows]:
         """Yield the blocks, numbering the rows of plain arrays."""
-        seen, first = 0, None
+        seen, width = 0, None
         for item in self._read():
             block = _block(item, seen)
-            count, width = block.rows.shape
-            kind = _kind(block)
-            first = first or (width, kind)
-            if width != first[0]:
-                raise ValueError(f"all blocks must have one width: got {width} after {first[0]}")
-            if kind != first[1]:
-                raise ValueError(
-                    f"labels must be numbers, or texts, or none, in all blocks: got {kind} after "
-                    f"{first[1]}"
-                )
+            count, here = block.rows.shape
+            width = width or here
+            if here != width:
+                raise ValueError(f"all blocks must have one width: got {here} after {width}")
             seen += count
             yield block
 
@@ -157,12 +151,6 @@ def _block(item: Any, seen: int) -> Rows:
     count = rows.shape[0]
     label = None if label is None else as_labels(label, count)
     return Rows(rows, as_samples(item.sample, count), label)
-
-
-def _kind(block: Rows) -> str:
-    if block.label is None:
-        return "none"
-    return "texts" if block.label.dtype.kind == "U" else "numbers"
 
 
 def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:

@@ -185,3 +185,14 @@ def test_a_density_of_a_result_reaches_as_far_as_its_figure(pairs):
     shown = view(result)
     assert result.density(size=64).extent == window([shown], 64).extent
     assert result.density(size=64, extent=3.0).extent == 3.0
+
+
+@pytest.mark.parametrize("pairs", ["combination", "permutation"])
+def test_the_summary_counts_the_hits_beyond_the_grid_as_it_counts_the_kept_ones(pairs):
+    rng = np.random.default_rng(0)
+    x = rng.laplace(size=(3000, 6))
+    x[:2] *= 1000
+    result = ppp.project(x, rng.standard_normal((9, 6)), pairs=pairs, null=None)
+    beyond = result.hits - result.tally.image().sum()
+    assert beyond > 2
+    assert f"{beyond} hits lie beyond the grid" in result.summary()

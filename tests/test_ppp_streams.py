@@ -79,8 +79,6 @@ def changed(**fields):
         (changed(label=np.zeros((120, 2))), r"one class a row, got shape \(120, 2\)"),
         (changed(label=np.full(120, np.nan)), "label must not be NaN, got 120 of 120"),
         (changed(label=[None] * 120), r"numbers or texts, got dtype object: use label.astype"),
-        (changed(label=None), "in all blocks: got none after numbers"),
-        (changed(label=["cat"] * 120), "in all blocks: got texts after numbers"),
         (changed(sample=np.arange(60)), "sample needs one entry a row: 120 rows, got 60"),
         (changed(sample=np.arange(200)), "sample needs one entry a row: 120 rows, got 200"),
         (changed(sample=None), r"sample must hold one input a row, got shape \(\)"),
@@ -94,6 +92,22 @@ def changed(**fields):
 def test_blocks_that_do_not_fit_are_refused(blocks, message, made, method):
     with pytest.raises(ValueError, match=message):
         method(made(blocks), epsilon=0.75)
+
+
+@pytest.mark.parametrize(
+    ("label", "found"), [(None, "none and numbers"), (["cat"] * 120, "numbers and texts")]
+)
+def test_labels_are_of_one_kind_in_all_blocks(label, found):
+    for blocks in (changed(label=label), changed(label=label)[::-1] * 20):
+        with pytest.raises(ValueError, match=f"labels must be .* or none, got {found}"):
+            ppp.project(blocks, workers=2)
+    empty = Rows(X[:0], np.arange(0))
+    assert ppp.project([empty, *cut(label=np.arange(300) % 2), empty], null=None).tally.rows == 300
+    first, second = Reservoir(), Reservoir()
+    first.append(Prepared.of(changed(label=label)[0]))
+    second.append(Prepared.of(Rows(X, np.arange(300), label and label[:100] * 3)))
+    with pytest.raises(ValueError, match=f"got {found}"):
+        first.merge(second)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +160,37 @@ def test_rows_of_several_types_are_kept_without_looking_at_empty_places():
     with np.errstate(all="raise"):
         reservoir.append(Prepared(X[10:], np.arange(10, 300), None))
     np.testing.assert_array_equal(reservoir.finish().rows[10:], X[10:])
+
+
+@pytest.mark.parametrize("engine", ["cpu", "torch:cpu"])
+def test_an_input_has_one_label(engine):
+    sample, label = np.arange(300) // 3, np.arange(300) % 2
+    with pytest.raises(ValueError, match="same in all rows of an input, got 0 and 1 in input 0: "):
+        ppp.project(X, sample=sample, label=label, engine=engine, null=None)
+    found = ppp.project_classes(X, sample=sample, label=label, engine=engine, null=None)
+    assert [each.tally.rows for each in found.values()] == [150, 150]
+    whole = ppp.project(X, sample=sample, label=sample % 2, engine=engine, null=None).tally
+    assert whole.inputs.tolist() == [50, 50]
+
+
+@pytest.mark.parametrize("also", [ppp.Radial(), [ppp.Radial], "all", (ppp.Radial() for _ in "a")])
+def test_other_methods_come_in_a_list(also):
+    with pytest.raises(ValueError, match=r"also must be a list of methods such as \[ppp.Radial"):
+        ppp.project(X, also=also)
+
+
+def test_a_profile_under_the_rule_of_distance_has_no_isotropic_tail():
+    profile = ppp.project(X, epsilon=0, distance=1.0, also=[ppp.Radial(5)], null=None).also[0]
+    assert profile.tail[0] == 1
+    assert np.isnan(profile.expected_tail).all()
+
+
+@pytest.mark.parametrize("most", [0, -1, None, "all"])
+def test_points_are_limited_by_a_number(most):
+    with pytest.raises(ValueError, match=f"max_points must be .* at least 1, got {most!r}"):
+        ppp.points(X, max_points=most)
+
+
+def test_masked_vectors_are_no_frame():
+    with pytest.raises(ValueError, match="vectors of a frame must not be masked"):
+        ppp.Frame.given(np.ma.masked_array(np.eye(3), mask=np.eye(3) > 0))
