@@ -132,10 +132,11 @@ def _count(x, planes, rule, found, rows):
 
 
 def _rows(work, rows):
-    """As many of the rows as take about half a second."""
+    """As many of the rows as take about half a second besides what any number takes."""
     few = max(1, rows // 64)
-    taken, _ = seconds(lambda: work(few), 1)
-    return min(rows, max(few, int(few * 0.5 / max(taken, 1e-9))))
+    once, twice = (seconds(partial(work, count), 1)[0] for count in (few, 2 * few))
+    each = max((twice - once) / few, 1e-9)
+    return min(rows, max(few, int(0.5 / each)))
 
 
 def _table(title, lines):

@@ -49,10 +49,8 @@ class BlockCounter(ABC):
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
         self._single, self._gamma = None, 0.0
         if not frame.is_standard and frame.n >= SINGLE_WIDTH:
-            self._single = frame.vectors.astype(np.float32)
-            # ±x_k and zeros sum up without rounding
-            axes = (np.count_nonzero(frame.vectors, axis=1) == 1).all()
-            self._gamma = 0.0 if axes else error_share(frame.n, self._depth)
+            self._single = frame.single
+            self._gamma = 0.0 if frame.axial else error_share(frame.n, self._depth)
         self._rooms: dict[tuple[np.dtype, np.dtype], tuple[Any, Spare]] = {}
         self._pending = 0
 
@@ -154,17 +152,6 @@ def add_ledger(tally: Tally, labels: list, ledger: Ledger, rows: int) -> None:
     tally.nonfinite += int(ledger.counts[1])
     for at, label in enumerate(labels):
         tally.add_sums(label, int(ledger.inputs[at]), ledger.moments[at], ledger.products[at])
-
-
-def fold_pairs(seen: np.ndarray, full: np.ndarray, pairs: np.ndarray) -> None:
-    """Add counts by leader and partner to those by pair i < j."""
-    m, at = len(seen), 0
-    for i in range(m - 1):
-        row = seen[i, i + 1 :].astype(np.int64)
-        row += seen[i + 1 :, i]
-        row += full[i] + full[i + 1 :]
-        pairs[at : at + m - 1 - i] += row
-        at += m - 1 - i
 
 
 def product(x: np.ndarray, vectors: np.ndarray, depth: int) -> np.ndarray:

@@ -237,6 +237,16 @@ class Frame:
         return int(self.vectors.shape[1])
 
     @cached_property
+    def single(self) -> np.ndarray:
+        """(m, n) float32 copy of the vectors, one for all workers and scans."""
+        return self.vectors.astype(np.float32)
+
+    @cached_property
+    def axial(self) -> bool:
+        """Whether every vector is an axis, or its opposite: products with them are exact."""
+        return bool((np.count_nonzero(self.vectors, axis=1) == 1).all())
+
+    @cached_property
     def gram(self) -> np.ndarray:
         """(m, m) float64 matrix of b_i · b_j, one for all engines."""
         if self.origin is not None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ppp.block_counting import BlockCounter, fold_pairs
+from ppp.block_counting import BlockCounter
 from ppp.frame import GRAM_LIMIT
+from ppp.kernels.folding import fold_grids, fold_pairs
 from ppp.kernels.oblique import (
     ObliqueCounts,
     ObliqueRoom,
     Vectors,
     count_oblique,
 )
-from ppp.kernels.orthonormal import fold_grids
 from ppp.kernels.rows import Bound
 from ppp.kernels.turning import turn
 from ppp.tally import Tally
@@ -53,8 +53,7 @@ class ObliqueCounter(BlockCounter):
         tally.angle += counts.angle[:-1]
         if len(counts.seen):
             fold_pairs(counts.seen, np.zeros(len(counts.seen), np.int64), tally.pairs)
-        for array in (counts.seen, counts.angle):
-            array.fill(0)
+        counts.angle.fill(0)
 
 
 def _counts(tally: Tally) -> ObliqueCounts:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ppp.block_counting import BlockCounter, fold_pairs
-from ppp.kernels.orthonormal import Counts, Room, count_orthonormal, fold_grids
+from ppp.block_counting import BlockCounter
+from ppp.kernels.folding import fold_grids, fold_pairs
+from ppp.kernels.orthonormal import Counts, Room, count_orthonormal
 from ppp.kernels.rows import Bound
 from ppp.kernels.saturated import LARGE, SMALL
 from ppp.kernels.turning import columns, unfold
@@ -44,7 +45,7 @@ class OrthonormalCounter(BlockCounter):
         tally.angle += counts.angle + unfold(relative, len(counts.angle))
         if len(counts.seen):
             fold_pairs(counts.seen, counts.full, tally.pairs)
-        for array in (counts.seen, counts.full, counts.relative, counts.angle):
+        for array in (counts.relative, counts.angle):
             array.fill(0)
 
     def _reach(self, gamma: float) -> float:

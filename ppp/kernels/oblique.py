@@ -2,8 +2,8 @@
 
 In-plane norm² is at most (c_i² + c_j²)/(1 − |g|), so that a leader has c_i² ≥ a_i T, with a_i of
 the frame, and a row with a hit has two c² that sum to 2 min a_i T. A leader whose partners are few
-takes them one by one, in float64 (`ppp.kernels.pairs`); one with many takes all of them at once
-(`ppp.kernels.leading`).
+(`ppp.kernels.partners`) takes them one by one, in float64 (`ppp.kernels.pairs`); one with many
+takes all of them at once (`ppp.kernels.leading`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ppp.kernels.leading import (
     weigh_pairs,
 )
 from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
+from ppp.kernels.partners import ASKED, flagged, pick, sift
 from ppp.kernels.placing import scatter_pairs
 from ppp.kernels.rows import (
     BATCH,
@@ -45,7 +46,6 @@ from ppp.kernels.rows import (
     inlined,
     inlined_part,
     moments,
-    part,
     threshold,
 )
 from ppp.kernels.saturated import LARGE, SMALL, grid_bin
@@ -57,8 +57,8 @@ from ppp.planes import DEGENERATE
 
 #: A leader above the threshold with one candidate in so many vectors takes all of them at once.
 MANY = 8
-#: Verdicts asked at once whether any is in doubt.
-ASKED = 16
+#: A leader with one candidate in so many vectors is held against all of them in a straight loop.
+DENSE = 4
 
 
 class ObliqueCounts(NamedTuple):
@@ -97,13 +97,16 @@ class Vectors(NamedTuple):
 class ObliqueRoom(NamedTuple):
     """Room for the candidates of a row, a leader's pairs, and what is known of a batch.
 
-    Indices that may lead; of a candidate: index, value, whether that is exact. `best` holds
+    Indices that may lead, candidates for partners, those of the leader at hand, which vectors these
+    are; coordinates in float64, where they were made. `best` holds
     ‖w‖²/‖x‖² of the row's best plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums,
     the rows to search.
     """
 
     leaders: np.ndarray
     order: np.ndarray
+    partners: np.ndarray
+    flags: np.ndarray
     value: np.ndarray
     sure: np.ndarray
     best: np.ndarray
@@ -119,8 +122,10 @@ class ObliqueRoom(NamedTuple):
         return cls(
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
-            np.zeros(m + 1),
-            np.zeros(m + 1, np.bool_),
+            np.zeros(m + 1, np.int64),
+            np.zeros(m + ASKED),
+            np.zeros(m),
+            np.zeros(m, np.bool_),
             np.zeros(2),
             Span.of(m, kind),
             np.zeros(BATCH),
@@ -130,7 +135,7 @@ class ObliqueRoom(NamedTuple):
         )
 
 
-@part
+@inlined_part
 def _mark(w1, w2, turned, per_unit, half, grids, touched):
     """Count a hit into the grid that has the leader's coordinate, the steadier one, first."""
     a = grid_bin(w1, per_unit, np.float64(half))
@@ -143,7 +148,7 @@ def _mark(w1, w2, turned, per_unit, half, grids, touched):
         touched[0, a] = True
 
 
-@part
+@inlined_part
 def _prefer(best, reach, pair):
     """Note the row's best plane; in float32 planes that tie but for rounding go to the first."""
     near = np.float64(np.float32(reach))
@@ -154,23 +159,6 @@ def _prefer(best, reach, pair):
 
 
 @inlined_part
-def _may_pair(gram, i, j, ci, cj, least):
-    """Return whether a pair has to be looked at: most are turned away without a call.
-
-    Where its cosine would have to be made, or its vectors nearly agree, it has.
-    """
-    if not led(i, j, ci, cj):
-        return False
-    if not gram.shape[0]:
-        return True
-    g = gram[i, j]
-    rest = 1.0 - g * g
-    # w·w (1 − g²), symmetric in both coordinates, with room for rounding
-    reach = ci * ci + cj * cj - 2.0 * g * ci * cj
-    return rest < 1e-4 or reach >= least * rest * (1.0 - 1e-9) - 1e-12 * ci * ci
-
-
-@part
 def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
     """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
     if not led(i, j, ci, cj):
@@ -257,10 +245,12 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
 
 
 @inlined
-def _exact(x, r, k, vectors, room):
-    """Return the coordinate of candidate k in float64."""
+def _exact(x, c, r, k, error, vectors, room):
+    """Return coordinate k in float64, made once a row where it is not at hand."""
+    if error == 0.0:
+        return np.float64(c[r, k])
     if not room.sure[k]:
-        room.value[k] = dot(x, r, vectors, room.order[k])
+        room.value[k] = dot(x, r, vectors, k)
         room.sure[k] = True
     return room.value[k]
 
@@ -286,7 +276,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     if (most + error) ** 2 + (second + error) ** 2 < least:
         return 0
     measure(bits, r, mask, peaks, heights)
-    order, leaders = room.order, room.leaders
+    leaders, partners = room.leaders, room.partners
     level = math.sqrt(max(0.0, frame.lowest * kept)) * (1.0 - 1e-6) - error
     chosen = gather(c, r, max(0.0, level), heights, leaders)
     number = -1
@@ -301,7 +291,6 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
             lead = dot(x, r, frame.rows, i)
             if not leads(lead, frame.bounds[i], kept):
                 continue
-        # most pairs are turned away before their cosine is read, or made
         near = partner_floor(frame.bounds[i], lead, kept) - error
         # alone above the threshold it hits with every vector, or nearly
         alone = frame.gram.shape[0] and lead * lead >= kept
@@ -313,18 +302,21 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         if number < 0:
             floor = least - (most + error) ** 2
             low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
-            number = gather(c, r, max(0.0, low), heights, order)
-            for k in range(number):
-                room.value[k], room.sure[k] = np.float64(c[r, order[k]]), error == 0.0
-        for other in range(number):
-            if abs(room.value[other]) < near or order[other] == i:
-                continue
-            value = _exact(x, r, other, frame.rows, room)
-            if _may_pair(frame.gram, i, order[other], lead, value, kept):
-                hits += _count_pair(
-                    x, r, i, order[other], lead, value, norm2, scale, kept, frame, counts,
-                    room.best, sums,
-                )  # fmt: skip
+            number = gather(c, r, max(0.0, low), heights, room.order)
+            for k in range(c.shape[1] if error > 0.0 else 0):
+                room.sure[k] = False
+        if frame.gram.shape[0] and number * DENSE >= c.shape[1]:
+            count = sift(c, r, frame.gram, i, lead, error, kept, room.flags)
+            if count > 0:
+                flagged(room.flags, c.shape[1], partners)
+        else:
+            count = pick(c, r, room.order, number, frame.gram, i, lead, error, near, kept, partners)
+        for k in range(count):
+            j = partners[k]
+            value = _exact(x, c, r, j, error, frame.rows, room)
+            hits += _count_pair(
+                x, r, i, j, lead, value, norm2, scale, kept, frame, counts, room.best, sums
+            )
     return hits
 
 

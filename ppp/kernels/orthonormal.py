@@ -20,7 +20,6 @@ from ppp.kernels.rows import (
     VALID,
     fast,
     fast_part,
-    jit,
     moments,
     threshold,
     two_largest,
@@ -201,27 +200,3 @@ def _sort_out(
             room.fourth[at] = share
             total += hits
     return number, total
-
-
-@jit
-def fold_grids(grids, touched, grid):
-    """Move guarded counts into a tally's grid, emptying them; return how many lay beyond it."""
-    outside = 0
-    size = grid.shape[0]
-    for which in range(grids.shape[0]):
-        for a in range(grids.shape[1]):
-            if not touched[which, a]:
-                continue
-            touched[which, a] = False
-            for b in range(size + 2):
-                count = np.int64(grids[which, a, b])
-                if count == 0:
-                    continue
-                grids[which, a, b] = 0
-                if not (0 < a <= size and 0 < b <= size):
-                    outside += count
-                elif which % 2 == 0:
-                    grid[a - 1, b - 1] += count
-                else:
-                    grid[b - 1, a - 1] += count
-    return outside

@@ -13,12 +13,17 @@ from ppp.kernels.rows import MARGIN, inlined_part, part
 from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 
 
-@part
+@inlined_part
 def along_second(x, vectors, ci, cj, i, j, g, rest):
     """Return the coordinate along e2 of plane (i, j); rest is 1 − g²."""
     if rest >= NEARLY_PARALLEL:
         return (cj - g * ci) / math.sqrt(rest)
-    # c_j − g c_i cancels when b_j ≈ ±b_i: use the difference vector instead.
+    return _between(x, vectors, ci, i, j, g)
+
+
+@part
+def _between(x, vectors, ci, i, j, g):
+    """Return the same by the difference vector: c_j − g c_i cancels when b_j ≈ ±b_i."""
     s = 1.0 if g > 0 else -1.0
     along = 0.0
     omega = 0.0
@@ -30,7 +35,7 @@ def along_second(x, vectors, ci, cj, i, j, g, rest):
     return (along + s * omega * ci) / math.sqrt(omega * (2 - omega))
 
 
-@part
+@inlined_part
 def cosine(gram, vectors, i, j):
     """Return b_i · b_j, from the Gram matrix where there is one."""
     if gram.shape[0]:
@@ -58,7 +63,7 @@ def partner_floor(bound, own, threshold):
     return max(0.0, floor)
 
 
-@part
+@inlined_part
 def other_way(w1, w2, g):
     """Return the coordinates in plane (j, i) of a sample with coordinates w in plane (i, j)."""
     sine = math.sqrt(max(0.0, 1.0 - g * g))
