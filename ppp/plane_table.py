@@ -75,10 +75,13 @@ def plane_statistics(result: PPPResult, max_points: int = 10_000_000) -> Table:
     rows = []
     for at, (i, j) in enumerate(zip(planes.first, planes.second, strict=True)):
         hits = int(kept[at])
-        notes = (
-            [] if hits else [f"undefined, because no sample passes; {plain(expected, 3)} expected"]
-        )
-        if hits and not expected > 0:
+        notes = []
+        if not hits:
+            among = "" if np.isnan(expected) else f"; {plain(expected, 3)} expected"
+            notes.append(f"undefined, because no sample passes{among}")
+        elif np.isnan(expected):
+            notes.append("log Q is undefined, because no closed form is known for this rule")
+        elif expected == 0:
             notes.append("log Q is undefined, because isotropy expects no hit")
         note = "; ".join([*notes, why] if why else notes)
         log_q = float(np.log(hits / expected)) if hits and expected > 0 else None

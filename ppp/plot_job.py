@@ -121,6 +121,7 @@ def asked_of_project(options: dict[str, Any], draws: int) -> dict[str, Any]:
     null = None if options["null"] == "none" else options["null"]
     return {
         "epsilon": options["epsilon"],
+        "distance": options["distance"],
         "pairs": options["pairs"],
         "engine": options["engine"],
         "null": null,
@@ -290,8 +291,9 @@ def draw(found: Found, options: dict[str, Any], show: str) -> Any:
 
 def scatter(result: PPPResult, name: str) -> Any:
     """Draw the tested rows that are kept, by their angle to the plane."""
+    rule, planes = result.rule, result.planes
     found = points(
-        result.tested_rows, result.planes.frame, result.rule.epsilon, result.planes.pairs
+        result.tested_rows, planes.frame, rule.epsilon, planes.pairs, distance=rule.distance
     )
     rows = counted(len(result.sampled or ()), "row")
     return plot_points(found, title=f"{name}: kept samples of {rows}").figure

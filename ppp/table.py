@@ -74,13 +74,17 @@ class Table:
         for row in self.rows:
             line: list[Any] = []
             for entry, pair in zip(row, paired, strict=True):
-                line += list(entry or ("", "")) if pair else ["" if entry is None else entry]
+                line += list(entry or ("", "")) if pair else ["" if _is_missing(entry) else entry]
             writer.writerow(line)
         return out.getvalue()
 
     def to_json(self) -> str:
-        """Return the table as a JSON list of objects."""
-        return json.dumps(list(self), indent=2, ensure_ascii=False, allow_nan=False)
+        """Return the table as a JSON list of objects; what is missing or NaN is null."""
+        found = [
+            {name: None if _is_missing(entry) else entry for name, entry in row.items()}
+            for row in self
+        ]
+        return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
@@ -111,7 +115,7 @@ def readable(entry: Any) -> str:
     >>> readable(12321.6), readable(5.748e-46)
     ('12,322', '5.748e-46')
     """
-    if entry is None or (isinstance(entry, float) and math.isnan(entry)):
+    if _is_missing(entry):
         return "–"
     if isinstance(entry, bool):
         return "yes" if entry else "no"
@@ -170,6 +174,10 @@ def percent(share: float) -> str:
     from numpy import format_float_positional
 
     return f"{format_float_positional(float(f'{100 * share:.2g}'), trim='-')} %"
+
+
+def _is_missing(entry: Any) -> bool:
+    return entry is None or (isinstance(entry, float) and math.isnan(entry))
 
 
 def _is_pair(entry: Any) -> bool:

@@ -41,6 +41,27 @@ def test_arrays_of_every_kind_give_the_numbers_of_project(call, tmp_path, ending
     assert "table: t.json" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "epsilon"),
+    [(("--epsilon", "0"), 0), (("--epsilon", ".6"), 0.6), (("--show", "points"), "auto")],
+)
+def test_the_rule_of_distance_is_heeded_in_numbers_and_pictures(
+    call, tmp_path, monkeypatch, words, epsilon
+):
+    x = laplace()
+    np.save(tmp_path / "acts.npy", x)
+    drawn = []
+    draw = plot_job.plot_points
+    monkeypatch.setattr(plot_job, "plot_points", lambda of, **how: drawn.append(of) or draw(of))
+    call("acts.npy", "--distance", "1.5", *words, "--table", "t.json", "-o", "f.png", *FAST)
+    rows = json.loads((tmp_path / "t.json").read_text())
+    expected = ppp.project(x, epsilon=epsilon, distance=1.5, null=None)
+    assert {row["hits"] for row in rows} == {expected.hits}
+    assert {row["expected"] for row in rows} == {None}
+    assert 0 < expected.hits < ppp.project(x, epsilon=epsilon or 1e-6, null=None).hits
+    assert [len(each) for each in drawn] == ([expected.hits] if "points" in words else [])
+
+
 def test_bfloat16_tensors_are_read(call, tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
     x = torch.tensor(laplace()).bfloat16()

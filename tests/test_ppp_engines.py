@@ -342,3 +342,14 @@ def test_isotropy_has_the_radial_tail_of_the_closed_form():
 
 def frames_of_width(n):
     return Frame.given(np.random.default_rng(8).standard_normal((n + 4, n)))
+
+
+@pytest.mark.parametrize("pairs", ["combination", "permutation"])
+def test_points_at_the_origin_have_the_angle_of_their_signed_zeros_in_every_engine(pairs):
+    x = np.concatenate([-np.eye(4), np.eye(4), np.where(np.eye(4) > 0, 1, -0.0)])
+    one, other = (
+        ppp.project(x, epsilon=0, distance=10.0, pairs=pairs, engine=engine, null=None).tally
+        for engine in ("cpu", "torch:cpu")
+    )
+    assert one.angle[360] > 12  # three planes of each row of negative zeros, at least
+    np.testing.assert_array_equal(one.angle, other.angle)

@@ -196,3 +196,15 @@ def test_the_summary_counts_the_hits_beyond_the_grid_as_it_counts_the_kept_ones(
     beyond = result.hits - result.tally.image().sum()
     assert beyond > 2
     assert f"{beyond} hits lie beyond the grid" in result.summary()
+
+
+def test_tables_under_the_rule_of_distance_say_that_nothing_is_known_to_expect():
+    x = np.random.default_rng(0).laplace(size=(200, 4))
+    result = ppp.project(x, epsilon=0, distance=0.5, null_repeats=3)
+    for table in (result.table("planes"), ppp.plane_statistics(result)):
+        assert {row["expected"] for row in json.loads(table.to_json())} == {None}
+        read = csv.DictReader(table.to_csv().splitlines())
+        assert {row["expected"] for row in read} == {""}
+    assert "no closed form is known for this rule" in table["note"][0]
+    none = ppp.plane_statistics(ppp.project(x, epsilon=0, distance=1e-9, null_repeats=3))
+    assert none["note"][0] == "undefined, because no sample passes"
