@@ -249,9 +249,10 @@ def _check_alike(groups: Mapping[str, Sequence[Any]], statistics: Sequence[str])
             ': give one, such as epsilon=0.75, instead of "auto"',
             lambda r: r.rule.epsilon,
         ),
+        ("distance", "", lambda r: r.rule.distance),
         ("preprocessing", "", lambda r: (r.provenance.get("preprocess") or {}).get("steps", [])),
     ):
-        if what == "epsilon" and tuple(statistics) == ("kappa",):
+        if what in ("epsilon", "distance") and tuple(statistics) == ("kappa",):
             continue  # not from hits
         found = [of(result) for results in groups.values() for result in results]
         other = next((each for each in found if each != found[0]), None)

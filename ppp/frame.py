@@ -354,7 +354,7 @@ def _real(vectors: Any) -> np.ndarray:
     if np.ma.is_masked(vectors):
         raise ValueError("the vectors of a frame must not be masked: leave masked ones out")
     if hasattr(vectors, "detach"):
-        tensor = vectors.detach().cpu()
+        tensor = vectors.detach().cpu().to_dense()
         array = (tensor if tensor.is_complex() else tensor.double()).numpy()
     else:
         array = np.asarray(vectors)

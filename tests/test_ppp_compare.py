@@ -288,3 +288,13 @@ def test_an_untrained_copy_is_fresh_repeatable_and_leaves_the_model_alone():
 
     with pytest.raises(ValueError, match=r"know reset_parameters\(\); scale belong to none"):
         untrained_copy(Bare())
+
+
+def test_networks_are_compared_under_one_distance():
+    x = [np.random.default_rng(seed).laplace(size=(100, 4)) for seed in range(4)]
+    far, near = (
+        [ppp.project(each, distance=distance, null=None) for each in x] for distance in (2.0, 1.0)
+    )
+    with pytest.raises(ValueError, match=r"under one distance, got 2\.0 and 1\.0"):
+        ppp.compare({"a": far[:2], "b": near[2:]})
+    assert ppp.compare({"a": far[:2], "b": far[2:]}).groups == ("a", "b")

@@ -121,6 +121,8 @@ def test_a_frame_is_given_as_a_tensor(kind):
         vectors = torch.nn.Parameter(vectors)  # as a layer's weights are, with gradients
     expected = Frame.given([[3.0, 0, 4], [0, 2, 0]])
     np.testing.assert_array_equal(Frame.given(vectors).vectors, expected.vectors)
+    sparse = vectors.detach().to_sparse()
+    np.testing.assert_array_equal(Frame.given(sparse).vectors, expected.vectors)
 
 
 @pytest.mark.parametrize(
