@@ -9,6 +9,7 @@ import argparse
 import platform
 from pathlib import Path
 
+from grid_alone import grid_alone
 from projections import against_loop, projections, saturated, workers
 from sweeps import densities, imports, stores, sweeps
 
@@ -52,6 +53,7 @@ def main():
         lambda: against_loop(10_000),
         lambda: projections(numbers, widths, kinds, epsilons),
         lambda: saturated(numbers, (64, 256, 768)),
+        lambda: grid_alone(numbers, (64, 256, 768)),
         lambda: workers(numbers),
         lambda: sweeps(10_000, angles),
         lambda: densities(1_000_000),
