@@ -106,7 +106,8 @@ def test_an_opposite_row_is_found_across_the_origin(engine, seed, name, epsilon)
     other = counted(-x, frame, epsilon, engine=engine)
     np.testing.assert_array_equal(other.angle, np.roll(one.angle, 16))
     np.testing.assert_array_equal(other.grid, one.grid[::-1, ::-1])
-    np.testing.assert_allclose(one.moments, other.moments, rtol=1e-12)
+    # hundreds of cosines may add up to nearly nothing
+    np.testing.assert_allclose(one.moments, other.moments, rtol=1e-12, atol=1e-11)
 
 
 @given(seed=SEEDS, kind=st.sampled_from(["binary", "ternary"]), epsilon=EPSILONS)
