@@ -142,6 +142,11 @@ def check_lengths(**named: float) -> None:
             )
 
 
+def check_given(**named: float | None) -> None:
+    """Do what `check_lengths` does for those that are not left out."""
+    check_lengths(**{name: value for name, value in named.items() if value is not None})
+
+
 def density(
     grid: np.ndarray,
     half_width: float,
@@ -203,9 +208,7 @@ def density(
         raise ValueError(f"grid must hold counts of hits, whole and not negative, got {least}")
     check_size(size)
     check_lengths(half_width=half_width)
-    for name, value in (("extent", extent), ("sigma", sigma)):
-        if value is not None:
-            check_lengths(**{name: value})
+    check_given(extent=extent, sigma=sigma)
     if extent is None or sigma is None:
         shown = window([_Grid(grid, half_width, outside)], size, extent)
         extent, sigma = shown.extent, shown.sigma if sigma is None else sigma

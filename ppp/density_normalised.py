@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppp.density import Window, check_lengths, check_size, pixel_centres, window
+from ppp.density import Window, check_given, check_size, pixel_centres, window
 from ppp.density_isotropic import isotropic_image
 from ppp.maps import LEAST, SIGMA, folded
 from ppp.tally import Tally
@@ -129,9 +129,7 @@ def density_ratio(
     if not least > 0:
         raise ValueError(f"least must be positive, got {least!r}: it is a number of hits")
     check_size(size)
-    for name, value in (("extent", extent), ("sigma", sigma)):
-        if value is not None:
-            check_lengths(**{name: value})
+    check_given(extent=extent, sigma=sigma)
     mine, closed = _view(result), isinstance(by, str) and by == "isotropic"
     others, mean, words = ([], None, "") if closed else _divisors(result, by)
     shown = window([mine, *others], size, extent)

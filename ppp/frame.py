@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
-from typing import Any
 
 import numpy as np
+
+from ppp.value_checks import as_doubles
 
 #: A Gram matrix this close to the identity counts as orthonormal: far below the slack of ties.
 ORTHONORMAL_TOLERANCE = 1e-13
@@ -155,7 +156,9 @@ class Frame:
         >>> Frame.given([[3.0, 0.0], [1.0, 1.0]]).vectors.round(3).tolist()
         [[1.0, 0.0], [0.707, 0.707]]
         """
-        array = _real(vectors)
+        if np.ma.is_masked(vectors):
+            raise ValueError("the vectors of a frame must not be masked: leave masked ones out")
+        array = np.ascontiguousarray(as_doubles(vectors, "the vectors of a frame"))
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 "a frame is a matrix (m, n) of vectors, one a row, n at least 2, "
@@ -347,20 +350,6 @@ def _identity(n: int) -> np.ndarray:
     line[n - 1] = 1.0
     windows = np.lib.stride_tricks.sliding_window_view(line, n)
     return windows[::-1]
-
-
-def _real(vectors: Any) -> np.ndarray:
-    """Return a float64 copy of vectors, which may be those of a layer with its gradients."""
-    if np.ma.is_masked(vectors):
-        raise ValueError("the vectors of a frame must not be masked: leave masked ones out")
-    if hasattr(vectors, "detach"):
-        tensor = vectors.detach().cpu().to_dense()
-        array = (tensor if tensor.is_complex() else tensor.double()).numpy()
-    else:
-        array = np.asarray(vectors)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"the vectors of a frame must be real numbers, got dtype {array.dtype}")
-    return np.array(array, dtype=np.float64, order="C")
 
 
 def _check_count(m: int) -> None:

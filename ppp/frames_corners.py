@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppp.frame import Frame
-from ppp.frames_checks import check_whole
+from ppp.value_checks import check_whole
 
 #: Widths up to this have few enough diagonals to take them all.
 EVERY_DIAGONAL = 12

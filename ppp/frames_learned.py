@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ppp.frame import Frame
-from ppp.frames_checks import as_doubles, check_whole
 from ppp.row_checks import as_rows
+from ppp.value_checks import as_doubles, check_whole
 
 
 def weight_frame(weight: Any, labels: Sequence[str] | None = None, columns: bool = False) -> Frame:
@@ -97,7 +97,8 @@ def pca_frame(x: Any, count: int | None = None, centre: bool = True) -> Frame:
     >>> int(np.abs(pca_frame(x).vectors[0]).argmax())
     1
     """
-    rows, count = _finite(x), _count(x, count)
+    rows = _finite(x)
+    count = _count(rows.shape[1], count)
     axes, varying = _axes(rows, centre)
     if varying < 2:
         raise ValueError(
@@ -153,8 +154,9 @@ def ica_frame(x: Any, count: int | None = None, seed: int = 0) -> Frame:
     check_whole(seed=seed)
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2^32 = {2**32:,} for FastICA, got {seed:,}")
-    rows, count = _finite(x), _count(x, count)
+    rows = _finite(x)
     n = rows.shape[1]
+    count = _count(n, count)
     axes, varying = _axes(rows, centre=True)
     if varying < count:
         raise ValueError(
@@ -189,8 +191,7 @@ def _finite(x: Any) -> np.ndarray:
     return np.asarray(np.ldexp(matrix, -np.frexp(np.abs(matrix).max())[1]))
 
 
-def _count(x: Any, count: int | None) -> int:
-    n = int(x.shape[1]) if hasattr(x, "shape") else np.asarray(x).shape[1]
+def _count(n: int, count: int | None) -> int:
     if count is None:
         return n
     check_whole(count=count)

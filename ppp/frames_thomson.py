@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppp.frame import GRAM_LIMIT, Frame
-from ppp.frames_checks import check_whole
+from ppp.value_checks import check_whole
 
 
 def thomson_frame(m: int, n: int, seed: int = 0, steps: int = 2000) -> Frame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from ppp.frame import Frame, as_frame
 from ppp.planes import PAIRS, Planes
 from ppp.rule import Rule
 from ppp.scan import Companion
+from ppp.value_checks import check_whole
 
 #: The paper's epsilon, and the largest automatic one.
 PAPER_EPSILON = 0.75
@@ -52,11 +52,8 @@ class Settings:
             value = getattr(self, name)
             if value is None and name == "null_limit":
                 continue
-            if not isinstance(value, Integral):
-                raise ValueError(f"{name} must be a whole number, got {value!r}")
+            check_whole(**{name: value})
             object.__setattr__(self, name, int(value))  # NumPy's cannot be written as JSON
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
         check_engine(self.engine)
         if isinstance(self.epsilon, str):
             asked_epsilon(self.epsilon)  # raises, naming what epsilon may be

@@ -100,8 +100,11 @@ class Tally:
     @property
     def beyond(self) -> int:
         """Hits that `image` lacks, as they lie beyond the grid."""
-        hits = self.hits * (2 if self.planes.ordered else 1)
-        return int(hits) - int(self.image().sum(dtype=np.int64))
+        inside, hits = int(self.grid.sum()), int(self.hits)
+        if not self.planes.ordered:
+            return hits - inside
+        other = inside if self.swapped is None else int(self.swapped.sum())
+        return 2 * hits - inside - other
 
     def image(self) -> np.ndarray:
         """Return the pooled (G, G) grid as the choice of pairs reads it.

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ppp.planes import TABLE_LIMIT
+from ppp.value_checks import check_whole
 from srm.counting import TABLE_NUMBERS
 
 #: Most angles of one curve.
@@ -53,16 +54,13 @@ def check_counts(angles: int, null_repeats: int, seed: int) -> None:
     ValueError
         If one of them is, or the curves of all rotations would not fit.
     """
-    for name, value in (("angles", angles), ("null_repeats", null_repeats), ("seed", seed)):
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, got {value!r}")
+    check_whole(angles=angles, null_repeats=null_repeats, seed=seed)
     if angles < 1:
         raise ValueError(f"angles must be at least 1, got {angles!r}")
     if angles > ANGLES:
         raise ValueError(f"angles must be at most {ANGLES:,}, got {angles:,}")
-    for name, value in (("null_repeats", null_repeats), ("seed", seed)):
-        if value < 0:
-            raise ValueError(f"{name} must not be negative, got {value!r}")
+    if null_repeats < 0:
+        raise ValueError(f"null_repeats must not be negative, got {null_repeats!r}")
     numbers = (null_repeats + 1) * angles
     if numbers > TABLE_NUMBERS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What the makers of frames have in common: whole numbers, real matrices."""
+"""What values must be, wherever they are handed over: whole numbers, real matrices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
 
 
 def check_whole(**named: int) -> None:
@@ -51,16 +50,15 @@ def as_doubles(values: Any, what: str) -> np.ndarray:
 
     Examples
     --------
+    >>> import torch
     >>> as_doubles(torch.ones(2, dtype=torch.bfloat16), "weights").tolist()
     [1.0, 1.0]
     """
-    if isinstance(values, torch.Tensor):
-        if not values.is_complex():
-            return np.asarray(values.detach().cpu().to_dense().double().numpy())
-        kind: Any = values.dtype
+    if hasattr(values, "detach"):  # a tensor: frames are made without importing torch
+        tensor = values.detach().cpu().to_dense()
+        array = (tensor if tensor.is_complex() else tensor.double()).numpy()
     else:
         array = np.asarray(values)
-        if array.dtype.kind in "fiub":
-            return array.astype(np.float64)
-        kind = array.dtype
-    raise ValueError(f"{what} must be real numbers, got dtype {kind}")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
