@@ -8,19 +8,11 @@ import torch
 
 from ppp.block_counting import error_share
 from ppp.device_room import Room, Votes
+from ppp.engines import has_float64
 from ppp.kernels import device as kernels
-from ppp.kernels.rows import LEAST, MOST, Bound
+from ppp.kernels.rows import EXTREME, LEAST, MOST, NONFINITE, VALID, ZERO, Bound
 from ppp.prepared import Piece, Prepared
 from ppp.tally import CLASS_LIMIT, MOMENTS, Tally
-
-#: Coordinates sifted at a time, about 28 bytes each; and compared at a time, up to 200 bytes each.
-SIFTED = {"cpu": 2**18, "accelerator": 2**24}
-COMPARED = {"cpu": 2**17, "accelerator": 2**22}
-
-
-def has_float64(device: torch.device) -> bool:
-    """Return whether a device computes in float64."""
-    return device.type != "mps"
 
 
 class DeviceCounter:
@@ -63,9 +55,12 @@ class DeviceCounter:
         # a device without float64 would round such rows
         x = block.on(self._device, self._double)
         sums = torch.zeros((block.rows, len(MOMENTS)), dtype=torch.float64, device=room.exact)
-        step = max(1, SIFTED[room.kind] // max(frame.m, frame.n))
+        state = torch.full((block.rows,), VALID, dtype=torch.uint8, device=room.exact)
+        step = max(1, room.sifted // max(frame.m, frame.n))
         for start in range(0, block.rows, step):
-            self._count(x[start : start + step], sums[start : start + step], room)
+            part = slice(start, start + step)
+            self._count(x[part], sums[part], state[part], room)
+        block.note(state.cpu().numpy())
         tally.rows += block.rows
         room.close_inputs(block, sums)
         if len(room.labels) > CLASS_LIMIT:
@@ -81,20 +76,23 @@ class DeviceCounter:
             self._room = Room(self._tally, self._device, self._double)
         return self._room
 
-    def _count(self, x: torch.Tensor, sums: torch.Tensor, room: Room) -> None:
+    def _count(self, x: torch.Tensor, sums: torch.Tensor, state: torch.Tensor, room: Room) -> None:
         """Sift rows, then search those that may hit."""
-        wide = torch.float64 if self._double or x.dtype == torch.float64 else torch.float32
-        small, large = (LEAST, MOST) if wide == torch.float64 else (LEAST**0.5, MOST**0.5)
-        norm2 = torch.linalg.vector_norm(x, dim=1, dtype=wide).square()
-        ordinary = (norm2 >= small) & (norm2 <= large)
         c, gamma = self._coordinates(x, room)
-        q = c.to(wide).square()
-        largest, fourth = q.amax(dim=1).sqrt(), q.square_().sum(dim=1)
-        loss = 0.0 if wide == torch.float64 else 2.0**-21 * max(c.shape[1], x.shape[1])
-        lowest = room.frame.lowest
-        passing = ordinary & kernels.may_hit(
-            largest, fourth, norm2, self._bound, lowest, c.shape[1], gamma, loss
+        # in the coordinates' own type: a copy in float64 would cost several times the sums
+        single = c.dtype == torch.float32
+        norm2 = torch.linalg.vector_norm(x, dim=1, dtype=c.dtype).square()
+        ordinary = (norm2 >= LEAST) & (norm2 <= MOST)
+        q = c.square()
+        largest, fourth = q.amax(dim=1).sqrt(), torch.linalg.vector_norm(q, dim=1).square()
+        loss = 2.0**-21 * max(c.shape[1], x.shape[1]) if single else 0.0
+        passing = kernels.may_hit(
+            largest, fourth, norm2, self._bound, room.frame.lowest, c.shape[1], gamma, loss
         )
+        if single:
+            # what float32 cannot tell, as Σ c⁴ leaves its range, is left to the search
+            passing |= (norm2 < LEAST**0.5) | (norm2 > MOST**0.5)
+        passing &= ordinary
         sums[:, 0] = ordinary.to(room.exact)
         quartic = torch.where(ordinary, fourth / norm2.square(), 0.0)
         sums[:, 7] = quartic.to(room.exact)
@@ -104,7 +102,7 @@ class DeviceCounter:
             self._search(some, some.square().sum(dim=1), None, rows.to(room.exact), sums, room)
         unusual = torch.nonzero(~ordinary)[:, 0]
         if len(unusual):
-            self._count_unusual(x[unusual], unusual.to(room.exact), sums, room)
+            self._count_unusual(x[unusual], unusual.to(room.exact), sums, state, room)
 
     def _coordinates(self, x: torch.Tensor, room: Room) -> tuple[torch.Tensor, float]:
         """Return c = x · b, and γ: each c is within γ‖x‖ of the truth."""
@@ -118,7 +116,12 @@ class DeviceCounter:
             return x @ room.single.T, error_share(x.shape[1])
 
     def _count_unusual(
-        self, x: torch.Tensor, at: torch.Tensor, sums: torch.Tensor, room: Room
+        self,
+        x: torch.Tensor,
+        at: torch.Tensor,
+        sums: torch.Tensor,
+        state: torch.Tensor,
+        room: Room,
     ) -> None:
         """Count rows whose Σ x² leaves the ordinary range: most are zero or not finite."""
         x = x.to(room.exact)
@@ -126,6 +129,7 @@ class DeviceCounter:
         nonfinite, zero = ~torch.isfinite(largest), largest == 0
         room.nonfinite += nonfinite.sum()
         room.zero += zero.sum()
+        state[at] = torch.where(nonfinite, NONFINITE, torch.where(zero, ZERO, EXTREME)).to(state)
         extreme = torch.nonzero(~(nonfinite | zero))[:, 0]
         if len(extreme):
             # scaled by a power of two, which the host does exactly
@@ -148,7 +152,7 @@ class DeviceCounter:
         """Count the hits of rows in float64; write what each row sums up to."""
         frame = room.frame
         m = len(frame.bounds)
-        step = max(1, COMPARED[room.kind] // m)
+        step = max(1, room.compared // m)
         for start in range(0, len(x), step):
             part = slice(start, start + step)
             some, length2 = x[part], norm2[part]
@@ -159,13 +163,13 @@ class DeviceCounter:
             mine[:, 0] = 1.0
             mine[:, 7] = c.square().square_().sum(dim=1) / length2.square()
             votes = Votes(mine, m)
-            for hits in kernels.find_hits(some, c, kept, frame, COMPARED[room.kind]):
+            for hits in kernels.find_hits(some, c, kept, frame, room.compared):
                 if not len(hits.row):
                     continue
                 self._tally.hits += len(hits.row)
                 room.add(hits, factor)
                 cos4, cos8 = kernels.waves(hits.w1, hits.w2, hits.g)
-                lengths = torch.bincount(hits.row, minlength=len(c))
+                lengths = kernels.lengths_of(hits.row, len(c))
                 mine[:, 1] += lengths
                 mine[:, 2] += kernels.sums_by_row(cos4, lengths)
                 mine[:, 3] += kernels.sums_by_row(cos8, lengths)

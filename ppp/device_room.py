@@ -14,6 +14,12 @@ from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.tally import MOMENTS, Tally
 
+#: Coordinates sifted at a time, about 28 bytes each; and compared at a time, up to 220 bytes each.
+SIFTED = {"cpu": 2**18, "accelerator": 2**25}
+COMPARED = {"cpu": 2**17, "accelerator": 2**24}
+#: On CUDA not more than have room in this share of the memory that is free.
+SHARE = 1 / 8
+
 
 class Room:
     """Frame and counters on a device.
@@ -31,7 +37,7 @@ class Room:
     def __init__(self, tally: Tally, device: torch.device, double: bool) -> None:
         planes, rule = tally.planes, tally.rule
         self.exact = device if double else torch.device("cpu")
-        self.kind = "cpu" if device.type == "cpu" else "accelerator"
+        self.sifted, self.compared = _at_once(device)
         self.frame = _geometry(planes, self.exact)
         self.single: torch.Tensor | None = None
         vectors = self.frame.vectors
@@ -63,7 +69,9 @@ class Room:
         if len(self.pairs):
             low, high = hits.low, hits.high
             _tick(self.pairs, low * m - low * (low + 1) // 2 + high - low - 1)
-        _tick(self.angle, kernels.turned(hits.w1, hits.w2, len(self.angle), self._directions))
+        # few bins: a histogram of their own, where single ticks would queue up for the same one
+        angles = kernels.turned(hits.w1, hits.w2, len(self.angle), self._directions)
+        self.angle += torch.bincount(angles, minlength=len(self.angle))
         self._bin(self.grid, hits.w1, hits.w2, hits.row, scale)
         if len(self.swapped):
             g = torch.zeros_like(hits.w1) if hits.g is None else hits.g
@@ -89,8 +97,8 @@ class Room:
         """Add the sums of a block's rows, input by input, to those of their classes."""
         if not block.rows:
             return
-        starts = block.input_starts()
-        if len(starts) < block.rows:
+        starts = block.input_starts
+        if starts is not None:
             lengths = torch.from_numpy(np.diff(starts, append=block.rows)).to(self.exact)
             sums = torch.segment_reduce(sums, "sum", lengths=lengths)
         labels, code = block.input_classes
@@ -98,7 +106,7 @@ class Room:
         if len(labels) == 1:
             found = [valid.sum()[None], sums.sum(dim=0)[None], (sums.T @ sums).reshape(1, -1)]
         else:
-            classes = code[starts]
+            classes = code if starts is None else code[starts]
             order = torch.from_numpy(np.argsort(classes, kind="stable")).to(self.exact)
             counts = torch.from_numpy(np.bincount(classes, minlength=len(labels))).to(self.exact)
             sums = sums[order]
@@ -144,6 +152,16 @@ class Room:
 
     def _zeros(self, count: int, dtype: torch.dtype, *more: int) -> torch.Tensor:
         return torch.zeros((count, *more), dtype=dtype, device=self.exact)
+
+
+def _at_once(device: torch.device) -> tuple[int, int]:
+    """Return how many coordinates are sifted and how many compared at a time."""
+    kind = "cpu" if device.type == "cpu" else "accelerator"
+    sifted, compared = SIFTED[kind], COMPARED[kind]
+    if device.type == "cuda":
+        spared = SHARE * torch.cuda.mem_get_info(device)[0]
+        sifted, compared = min(sifted, int(spared / 28)), min(compared, int(spared / 220))
+    return max(1, sifted), max(1, compared)
 
 
 def _tick(counts: torch.Tensor, at: torch.Tensor) -> None:

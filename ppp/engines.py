@@ -135,3 +135,8 @@ def accelerators() -> list[str]:
     if hasattr(torch, "xpu") and torch.xpu.is_available():
         found += [f"xpu:{index}" for index in range(torch.xpu.device_count())]
     return found
+
+
+def has_float64(device: Any) -> bool:
+    """Return whether a torch device computes in float64."""
+    return bool(device.type != "mps")

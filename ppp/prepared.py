@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ppp.engines import has_float64
 from ppp.frame import Frame
 from ppp.kernels import cpu
+from ppp.kernels.rows import LEAST, MOST
 
 #: Rows of a block that a GEMM sees at once: fixed, so that results never depend on who counts.
 PIECE_ROWS = 2048
+#: Rows up to this size leave a CUDA device through pinned memory, which is several times faster.
+PINNED_BYTES = 2**28
 
 
 class Norms(NamedTuple):
@@ -180,7 +184,25 @@ class Prepared:
             return self, at
         rows = as_array(self._rows[torch.from_numpy(at).to(self._rows.device)])
         label = None if self.label is None else self.label[at]
-        return Prepared(rows, self.sample[at], label), np.arange(len(at))
+        near = Prepared(rows, self.sample[at], label)
+        if self._noted is not None:
+            near.note(self._noted[at])
+        return near, np.arange(len(at))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """‖x‖ of the valid rows, in order, (V,) float64; taken on their device, if it can."""
+        if self._on_device and has_float64(self._rows.device):
+            rows: Any = self._rows
+            parts = rows.detach().split(PIECE_ROWS)
+            norms = [torch.linalg.vector_norm(part.double(), dim=1) for part in parts]
+            found = torch.cat(norms).cpu().numpy()
+            if ((found**2 >= LEAST) & (found**2 <= MOST)).all():
+                return found
+        valid = [piece.state == cpu.VALID for piece in self.pieces]
+        each = zip(self.pieces, valid, strict=True)
+        kept = [np.sqrt(piece.norm2[at]) * piece.scale[at] for piece, at in each]
+        return np.concatenate([np.empty(0), *kept])
 
     def valid(self, at: np.ndarray) -> np.ndarray:
         """Return which of the rows at these places are valid, (K,) bool."""
@@ -244,10 +266,13 @@ class Prepared:
         if self._noted is None:
             self._noted = state
 
-    def input_starts(self) -> np.ndarray:
-        """Return the first row of every input, (I,) int64."""
-        changes = np.flatnonzero(self.sample[1:] != self.sample[:-1]) + 1
-        return np.concatenate([[0], changes]) if self.rows else np.empty(0, np.int64)
+    @cached_property
+    def input_starts(self) -> np.ndarray | None:
+        """The first row of every input, (I,) int64; None where every row is an input."""
+        changes = self.sample[1:] != self.sample[:-1]
+        if changes.all():
+            return None
+        return np.concatenate([[0], np.flatnonzero(changes) + 1])
 
     @cached_property
     def classes(self) -> tuple[list[Any], np.ndarray]:
@@ -307,12 +332,19 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
         elif rows.dtype not in (np.float32, np.float64):
             rows = rows.astype(np.float64)
         return np.ascontiguousarray(rows)
-    rows = rows.detach().cpu().resolve_neg()
+    rows = _fetched(rows.detach()).resolve_neg()
     if rows.dtype in (torch.float16, torch.bfloat16):
         rows = rows.float()
     elif rows.dtype not in (torch.float32, torch.float64):
         rows = rows.double()
     return rows.contiguous().numpy()
+
+
+def _fetched(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows in the host's memory."""
+    if rows.device.type != "cuda" or rows.numel() * rows.element_size() > PINNED_BYTES:
+        return rows.cpu()
+    return torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True).copy_(rows)
 
 
 def as_tensor(

@@ -98,17 +98,14 @@ class Reservoir:
             self._check_labels(_kind(block.label))
         priority = priorities(block.sample, self.seed)
         at = np.flatnonzero(self._low(priority))
-        if not len(at):
-            return
-        near, place = block.near(at)
-        valid = near.valid(place)
-        place, priority = place[valid], priority[at[valid]]
+        at = at[block.valid(at)]
         with self._turn:
-            admitted = self._admitted(priority)
-            place, priority = place[admitted], priority[admitted]
+            at = at[self._admitted(priority[at])]
+            # of a block on a device only the rows that are kept for now are copied
+            near, place = block.near(at)
             label = None if near.label is None else near.label[place]
             # scaled rows keep their direction, and only directions reach the tests
-            self._kept.put(*near.safe(place), near.sample[place], label, priority, self._most)
+            self._kept.put(*near.safe(place), near.sample[place], label, priority[at], self._most)
 
     def merge(self, other: Reservoir) -> None:
         """Take another worker's rows in."""

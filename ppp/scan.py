@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ import numpy as np
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
 from ppp.planes import Planes
-from ppp.prepared import Prepared
+from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.rule import Rule
 from ppp.streams import ArrayBlocks
 from ppp.tally import Tally
@@ -255,12 +254,13 @@ def pilot_half_width(blocks: Sequence[Any]) -> float:
         used; what lies beyond is counted as outside, so one outlier cannot squeeze the rest
         into a few bins.
     """
-    pieces = (piece for block in blocks for piece in Prepared.of(block).pieces)
-    norms = [
-        np.sqrt(piece.norm2[piece.state == 0]) * piece.scale[piece.state == 0]
-        for piece in islice(pieces, PILOT_BLOCKS)
-    ]
-    seen = np.concatenate(norms) if norms else np.empty(0)
+    norms, ahead = [np.empty(0)], PILOT_BLOCKS
+    for block in blocks:
+        # of rows on a device no more are looked at, either, than a few pieces
+        first = Prepared(block.rows[: ahead * PIECE_ROWS], block.sample[: ahead * PIECE_ROWS], None)
+        norms.append(first.lengths)
+        ahead -= -(-first.rows // PIECE_ROWS)
+    seen = np.concatenate(norms)
     seen = seen[(seen > 0) & np.isfinite(seen)]
     if not len(seen):
         return 1.0

@@ -20,7 +20,7 @@ from ppp.kernels.device import directions, plain_products, turned
 from ppp.kernels.turning import turn
 from ppp.prepared import Prepared
 from ppp.scan import Scan, run, tally_of
-from ppp.streams import ArrayBlocks, Rows
+from ppp.streams import ArrayBlocks
 
 RNG = np.random.default_rng(21)
 WIDTH, ROWS = 7, 80
@@ -66,7 +66,7 @@ def assert_same(one, other, rtol=1e-11):
 def small_chunks(monkeypatch):
     """Chunks of a few rows and leaders: their ends then lie everywhere."""
     for name, numbers in (("SIFTED", 400), ("COMPARED", 250)):
-        monkeypatch.setattr(f"ppp.device_counting.{name}", {"cpu": numbers, "accelerator": numbers})
+        monkeypatch.setattr(f"ppp.device_room.{name}", {"cpu": numbers, "accelerator": numbers})
 
 
 @pytest.mark.parametrize("kind", data())
@@ -211,39 +211,6 @@ def test_a_device_is_fed_by_the_callers_thread():
     assert scan.finish()[0].rows == 9000
 
 
-class Away:
-    """A tensor that says it is on another device, and counts the rows copied from there."""
-
-    def __init__(self, tensor):
-        self.tensor, self.copied = tensor, 0
-
-    def __getitem__(self, rows):
-        self.copied += len(rows)
-        return self.tensor[rows]
-
-
-def test_only_the_sampled_rows_leave_a_device(monkeypatch):
-    tensor = torch.from_numpy(np.random.default_rng(2).laplace(size=(60, 4)))
-    tensor[3], tensor[5, 1] = 0, float("nan")
-    near = Prepared.of(Rows(tensor, np.arange(60)))
-    wanted = np.arange(10)
-    block, place = near.near(wanted)
-    assert block is near
-    assert place is wanted
-    far = Prepared.of(Rows(tensor, np.arange(60)))
-    away = Away(tensor)
-    away.device = tensor.device
-    far._rows = away
-    monkeypatch.setattr(Prepared, "_on_device", property(lambda self: self._rows is away))
-    block, place = far.near(wanted)
-    assert away.copied == 10
-    valid = np.flatnonzero(block.valid(place))
-    assert valid.tolist() == [0, 1, 2, 4, 6, 7, 8, 9]
-    for each in (block, near):
-        rows, at = each.safe(valid)
-        np.testing.assert_array_equal(rows[at], tensor[valid])
-
-
 def test_a_live_capture_is_counted_by_torch(engine):
     torch.manual_seed(0)
     device = engine.removeprefix("torch:") if ":" in engine else "cpu"
@@ -257,17 +224,6 @@ def test_a_live_capture_is_counted_by_torch(engine):
     assert_same(stored.tally, live.tally, rtol=1e-5)
     assert_same(stored.drawn[0], live.drawn[0], rtol=1e-5)
     np.testing.assert_array_equal(stored.sampled.rows, live.sampled.rows)
-
-
-@pytest.mark.gpu
-def test_blocks_stay_on_the_accelerator():
-    there = accelerators()
-    if not there:
-        pytest.skip("torch finds no accelerator here")
-    x = torch.randn(5000, 64, generator=torch.Generator().manual_seed(0))
-    host, device = ppp.project(x, null=None), ppp.project(x.to(there[0]), null=None)
-    assert device.provenance["engine"] == f"torch:{there[0]}"
-    assert_same(host.tally, device.tally, rtol=1e-5)
 
 
 def test_both_methods_in_one_pass():

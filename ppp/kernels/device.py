@@ -295,6 +295,12 @@ def _turn_each(w1, w2, count, bins):
         bins[k] = turn(w1[k], w2[k], count)
 
 
+def lengths_of(row: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return how often each of so many rows occurs in a list in ascending order."""
+    edges = torch.searchsorted(row, torch.arange(rows + 1, device=row.device))
+    return edges.diff()
+
+
 def sums_by_row(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Sum values row by row, in order, so that the result can be repeated."""
     return torch.segment_reduce(values, "sum", lengths=lengths, initial=0.0)

@@ -1,0 +1,224 @@
+"""Rows on a device: what leaves it, what callers may set meanwhile, every form they come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tallies import assert_same_counts
+from torch import nn
+
+import ppp
+import srm
+from ppp import Frame, Planes, Rule
+from ppp.block_counting import error_share
+from ppp.counting import PlaneCounter
+from ppp.engines import Engine
+from ppp.kernels.device import plain_products
+from ppp.prepared import Prepared
+from ppp.reservoir import Reservoir
+from ppp.scan import pilot_half_width, tally_of
+from ppp.streams import Rows
+
+WIDTH = 12
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("torch finds no cuda device here")
+    return torch.device(request.param)
+
+
+def laplace(count, n=WIDTH, seed=2):
+    return np.random.default_rng(seed).laplace(size=(count, n)).astype(np.float32)
+
+
+def odd_rows(count=60):
+    """Rows of which two are not valid and two are of extreme size."""
+    x = torch.from_numpy(np.random.default_rng(2).laplace(size=(count, 4)))
+    x[3], x[5, 1], x[7], x[8] = 0, float("nan"), 1e200 * x[7], 1e-200 * x[8]
+    return x
+
+
+@pytest.fixture
+def copied(monkeypatch):
+    """Rows on the CPU that pass for rows on a device; lists how many were copied from there."""
+    counts = []
+    original = ppp.prepared.as_array
+
+    def counting(rows):
+        counts.append(len(rows))
+        return original(rows)
+
+    monkeypatch.setattr("ppp.prepared.as_array", counting)
+    away = property(lambda self: isinstance(self._rows, torch.Tensor) and "x" not in vars(self))
+    monkeypatch.setattr(Prepared, "_on_device", away)
+    return counts
+
+
+def test_only_the_sampled_rows_leave_a_device(copied):
+    tensor = odd_rows()
+    here = Prepared.of(Rows(tensor.numpy(), np.arange(60)))
+    far = Prepared.of(Rows(tensor, np.arange(60)))
+    far.note(np.where(here.state == 0, 0, here.state))
+    wanted = np.arange(10)
+    assert here.near(wanted)[0] is here
+    copied.clear()
+    block, place = far.near(wanted)
+    assert copied == [10]
+    valid = np.flatnonzero(block.valid(place))
+    assert valid.tolist() == [0, 1, 2, 4, 6, 7, 8, 9]
+    plain = np.array([0, 1, 2, 4, 6, 9])
+    for each in (block, here):
+        rows, at = each.safe(plain)
+        np.testing.assert_array_equal(rows[at], tensor[plain])
+
+
+def test_a_reservoir_copies_what_it_keeps_and_no_more(copied):
+    x = torch.from_numpy(laplace(5000))
+    x[:40] = 0
+    planes = Planes.of(Frame.standard(WIDTH), "combination")
+    kept = {}
+    for name, rows in (("far", x), ("here", x.numpy())):
+        engine = Engine("cpu") if name == "far" else Engine()
+        counter = PlaneCounter(planes, Rule(0.75), 8.0, engine=engine)
+        reservoir = Reservoir(seed=3, limit=200)
+        copied.clear()
+        for start in range(0, 5000, 1000):
+            sample = np.arange(start, start + 1000)
+            block = Prepared.of(Rows(rows[start : start + 1000], sample))
+            counter.append(block)
+            reservoir.append(block)
+        kept[name] = reservoir.finish()
+        if name == "far":
+            # as many as are ever kept: the first, and those below the ceiling of later blocks
+            assert 200 <= sum(copied) < 1000
+    np.testing.assert_array_equal(kept["far"].rows, kept["here"].rows)
+    np.testing.assert_array_equal(kept["far"].sample, kept["here"].sample)
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_the_grid_is_chosen_where_the_rows_are(copied, odd):
+    x = torch.from_numpy(laplace(40_000)).double()
+    if odd:
+        x[2000, 3], x[5000], x[9], x[10] = float("inf"), 0, 1e180, 1e-180
+    blocks = [Rows(x[:10_000], np.arange(10_000)), Rows(x[10_000:], np.arange(10_000, 40_000))]
+    here = [Rows(block.rows.numpy(), block.sample) for block in blocks]
+    expected = pilot_half_width(here)
+    copied.clear()
+    assert pilot_half_width(blocks) == expected
+    # rows of ordinary size stay; of others no more than eight pieces are copied
+    assert sum(copied) == (10_000 if odd else 0)
+    few = np.linalg.norm(laplace(16_384).astype(float), axis=1)
+    assert expected == 2 ** np.ceil(np.log2(1.25 * np.quantile(few, 0.999)))
+
+
+def test_products_are_float32s_own_whatever_the_caller_allows(device):
+    x = torch.diag(torch.rand(256, generator=torch.Generator().manual_seed(0)) + 1.0).to(device)
+    other = torch.randn(256, 256, generator=torch.Generator().manual_seed(1)).to(device)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast(device.type), plain_products(device):
+            own, product = x @ torch.eye(256, device=device), x @ other
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert torch.equal(own, x)  # TF32 would keep ten bits of each
+    error = (product.double() - x.double() @ other.double()).norm(dim=1)
+    assert (error <= error_share(256) * x.double().norm(dim=1) * other.double().norm()).all()
+
+
+def test_counts_do_not_depend_on_what_the_caller_has_set(device):
+    rows = torch.from_numpy(laplace(3000, 60, 5)).to(device)
+    engine = f"torch:{device}"
+    planes = Planes.of(Frame.haar(60, 0), "combination")
+    plain = tally_of(rows, planes, Rule(0.5), detailed=True, engine=engine)
+    tracked = rows.clone().requires_grad_()
+    torch.use_deterministic_algorithms(True)
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast(device.type):
+            other = tally_of(tracked, planes, Rule(0.5), detailed=True, engine=engine)
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+    assert plain.hits > 0
+    assert_same_counts(plain, other)
+    assert_same_counts(tally_of(rows.cpu(), planes, Rule(0.5), detailed=True), other)
+    np.testing.assert_array_equal(plain.moments, other.moments)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int32])
+def test_every_type_of_rows(device, dtype):
+    rows = (4 * torch.from_numpy(laplace(2000))).to(device, dtype)
+    result = ppp.project(rows, epsilon=0.6, null=None)
+    expected = ppp.project(rows.cpu(), epsilon=0.6, null=None)
+    assert result.hits == expected.hits > 100
+    assert_same_counts(result.tally, expected.tally)
+    assert result.provenance["engine"] == ("cpu" if device.type == "cpu" else "torch:cuda:0")
+
+
+def test_every_form_of_rows_is_projected_and_tested_alike(device):
+    x, label = laplace(4000), np.arange(4000) % 3
+    rows = torch.from_numpy(x).to(device)
+    options = {"epsilon": 0.6, "null_repeats": 9, "seed": 4, "null_draws": 1}
+    expected = ppp.project(x, **options)
+    parts = [rows[:1500], rows[1500:]]
+    for form in (rows, parts, iter(parts), rows.T.contiguous().T):
+        result = ppp.project(form, **options)
+        assert_same_counts(result.tally, expected.tally)
+        np.testing.assert_array_equal(result.sampled.rows, expected.sampled.rows)
+        assert result.verdict == expected.verdict
+    split = ppp.project_classes(rows, label=label, epsilon=0.6, null=None)
+    for name, result in split.items():
+        alone = ppp.project(x[label == name], epsilon=0.6, null=None)
+        assert result.hits == alone.hits > 100
+        np.testing.assert_array_equal(result.tally.pairs, alone.tally.pairs)
+    inputs = np.arange(4000) // 5
+    several = ppp.project(rows, sample=inputs, label=inputs % 2, **options)
+    host = ppp.project(x, sample=inputs, label=inputs % 2, **options)
+    np.testing.assert_allclose(several.tally.products, host.tally.products, rtol=1e-5)
+    assert several.verdict == host.verdict
+
+
+def test_frames_and_other_methods_take_what_is_on_the_device(device):
+    torch.manual_seed(0)
+    x = laplace(3000)
+    rows, layer = torch.from_numpy(x).to(device), nn.Linear(WIDTH, 20).to(device)
+    weights = layer.weight.detach().cpu().double().numpy()
+    result = ppp.project(rows, layer.weight, 0.6, null=None)
+    assert_same_counts(result.tally, ppp.project(x, weights, 0.6, null=None).tally)
+    np.testing.assert_array_equal(ppp.weight_frame(layer).vectors, Frame.given(weights).vectors)
+    for make in (ppp.pca_frame, ppp.ica_frame):
+        np.testing.assert_allclose(make(rows).vectors, make(x).vectors, atol=1e-12)
+    curve = srm.sweep(rows, angles=24, epsilon=0.7)
+    np.testing.assert_array_equal(curve.seen, srm.sweep(x, angles=24, epsilon=0.7).seen)
+    both = ppp.project(rows, also=[srm.Sweeping(angles=24), ppp.Radial(8)], epsilon=0.6, null=None)
+    alone = ppp.project(x, also=[srm.Sweeping(angles=24), ppp.Radial(8)], epsilon=0.6, null=None)
+    np.testing.assert_array_equal(both.also[0].seen, alone.also[0].seen)
+    np.testing.assert_array_equal(both.also[1].counts, alone.also[1].counts)
+    one, other = ppp.points(rows, epsilon=0.9), ppp.points(x, epsilon=0.9)
+    np.testing.assert_array_equal(one.w, other.w)
+    for steps in ("centre", ["centre", "whiten"]):
+        changed = ppp.project(rows, preprocess=steps, epsilon=0.6, null_repeats=9)
+        same = ppp.project(x, preprocess=steps, epsilon=0.6, null_repeats=9)
+        assert_same_counts(changed.tally, same.tally)
+        assert changed.verdict == same.verdict
+
+
+def test_blocks_stay_on_the_device(device, monkeypatch):
+    rows = torch.from_numpy(laplace(50_000, 64)).to(device)
+    seen = []
+    original = ppp.prepared.as_array
+    monkeypatch.setattr(
+        "ppp.prepared.as_array", lambda block: seen.append(len(block)) or original(block)
+    )
+    there = ppp.project(rows, engine=f"torch:{device}", null=None)
+    copied = sum(seen)
+    assert_same_counts(there.tally, ppp.project(rows.cpu().numpy(), null=None).tally)
+    if device.type != "cpu":
+        assert copied <= 15_000  # the reservoir's
