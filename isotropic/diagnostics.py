@@ -71,7 +71,7 @@ def deflection_map(f: Form, alphas: Tensor, angles: int = 360) -> tuple[Tensor, 
     f : callable
         Takes ``(B, 2)`` float64 tensors to tensors of the same shape.
     alphas : (A,) tensor
-        Lengths, above 0.
+        Lengths, above 0; where they are, the directions are made.
     angles : int, default 360
         Directions, evenly over the circle from 0 on.
 
@@ -91,7 +91,9 @@ def deflection_map(f: Form, alphas: Tensor, angles: int = 360) -> tuple[Tensor, 
     True
     """
     require_whole("angles", angles, 1)
-    phi = torch.arange(angles, dtype=torch.float64) * (2 * torch.pi / angles)
+    alphas = torch.as_tensor(alphas)
+    phi = torch.arange(angles, dtype=torch.float64, device=alphas.device)
+    phi = phi * (2 * torch.pi / angles)
     return phi, deflection(f, torch.stack([phi.cos(), phi.sin()], dim=1), alphas)
 
 

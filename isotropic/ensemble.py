@@ -14,7 +14,7 @@ from torch import nn
 from isotropic.checks import require_whole
 from isotropic.data import Images
 from isotropic.models import Autoencoder
-from isotropic.modes import one_thread
+from isotropic.modes import on_cpu, one_thread
 from isotropic.protocol import Protocol
 from isotropic.runs import Run, name_of
 from isotropic.saved import Checkpoint, fingerprint, save_weights
@@ -33,6 +33,7 @@ from isotropic.train import (
 TICK = 64
 
 
+@on_cpu()
 def train_ensemble(
     data: Images,
     activations: Sequence[str | nn.Module] = ("tanh", "isotropic-tanh"),

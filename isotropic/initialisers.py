@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -11,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.affine import Affine, Dense
-
-Fill = Callable[[Tensor, torch.Generator | None], Tensor]
+from isotropic.draws import Fill, fill
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def initialise(
         One of the names in ``isotropic.initialisers.INITIALISERS``; "haar" draws (semi-)orthogonal
         matrices.
     generator : torch.Generator, optional
-        Where they are drawn from, layer by layer.
+        Where they are drawn from, layer by layer; on any device.
 
     Returns
     -------
@@ -127,7 +125,7 @@ def initialise(
     for layer in layers:
         if not isinstance(layer, nn.Linear | Dense):
             raise ValueError(f"layers must be dense, got {layer}: initialise before diagonalising")
-        INITIALISERS[name].fill(layer.weight, generator)
+        fill(layer.weight, INITIALISERS[name].fill, generator)
         for offset in (layer.bias, getattr(layer, "psi", None)):
             if offset is not None:
                 nn.init.zeros_(offset)

@@ -177,9 +177,10 @@ class MLP(nn.Module):
         Returns
         -------
         Module
-            What the network's factory makes, or the identity.
+            What the network's factory makes, or the identity; on the network's device.
         """
-        return nn.Identity() if self.normaliser is None else self.normaliser(width)
+        made = nn.Identity() if self.normaliser is None else self.normaliser(width)
+        return made.to(self.layers[0].bias.device)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits of a batch.

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from isotropic.checks import require_whole
+from isotropic.draws import fill
 from isotropic.forms import Activation
+from isotropic.initialisers import INITIALISERS
 from isotropic.modules import activation as make_activation
 
 
@@ -75,6 +77,7 @@ class Autoencoder(nn.Module):
         self.decoder = nn.Sequential(
             make_activation(activation), nn.Linear(width, features, dtype=dtype)
         )
+        self.to(self.encoder.weight.device)  # an activation may come from another one
         self._require_frames()
         self.reset(generator)
 
@@ -91,7 +94,7 @@ class Autoencoder(nn.Module):
         """Draw new Xavier-normal weights, encoder first, and set all biases to zero."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.xavier_normal_(module.weight, generator=generator)
+                fill(module.weight, INITIALISERS["xavier-normal"].fill, generator)
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

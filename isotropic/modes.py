@@ -1,9 +1,9 @@
-"""States held for a while and given back: evaluation mode, one thread."""
+"""States held for a while and given back: evaluation mode, one thread, the default device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -40,3 +40,12 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Make new tensors on the CPU, whatever the default device."""
+    # Only where that is another one: a device mode slows every operation down.
+    usual = torch.get_default_device().type == "cpu"
+    with nullcontext() if usual else torch.device("cpu"):
+        yield

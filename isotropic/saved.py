@@ -188,7 +188,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
 
 def _load(path: Path, wanted: str) -> dict[str, Any]:
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
         # The last is how torch's reader refuses what is not plain tensors and containers.
         # Its message advises to read pickles after all: it stays behind, as the cause.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from isotropic.checks import require_whole
+from isotropic.functional._checks import device_of
 from isotropic.functional.frames import check_frame
 
 #: From small to large; each contains those before it, but for SO(n), which lacks reflections.
@@ -112,7 +113,8 @@ def symmetry_report(
     Parameters
     ----------
     f : callable
-        Takes ``(B, n)`` float64 tensors of vectors to tensors of the same shape.
+        Takes ``(B, n)`` float64 tensors of vectors to tensors of the same shape; a module gets them
+        on its own device.
     n : int, default 6
         Dimensions to measure in, at least 2.
     frame : (n, n) tensor, optional
@@ -151,7 +153,8 @@ def symmetry_report(
     require_whole("elements", elements, 1)
     generator = torch.Generator().manual_seed(seed)
     x = scale * torch.randn(samples, n, generator=generator, dtype=torch.float64)
-    basis = _orthonormal(frame, n)
+    basis, device = _orthonormal(frame, n), device_of(f)
+    x = x.to(device)
     y = f(x).detach()
     if y.shape != x.shape:
         raise ValueError(f"f must keep the shape {tuple(x.shape)}, got {tuple(y.shape)}")
@@ -159,7 +162,7 @@ def symmetry_report(
     errors = {}
     for group in GROUPS:
         # A permutation of the frame's vectors, as a matrix acting on the coordinates.
-        acting = basis.T @ group_elements(group, n, elements, generator) @ basis
+        acting = (basis.T @ group_elements(group, n, elements, generator) @ basis).to(device)
         gaps = [(f(x @ g.T).detach() - y @ g.T).norm(dim=-1).max() for g in acting]
         errors[group] = float(torch.stack(gaps).max() / unit)
     return SymmetryReport(errors, tolerance)
@@ -168,7 +171,7 @@ def symmetry_report(
 def _orthonormal(frame: Tensor | None, n: int) -> Tensor:
     if frame is None:
         return torch.eye(n, dtype=torch.float64)
-    frame = check_frame(frame).double()
+    frame = check_frame(frame).detach().cpu().double()
     gram = frame @ frame.T
     if frame.shape != (n, n) or not torch.allclose(
         gram, torch.eye(n, dtype=torch.float64), atol=1e-6

@@ -14,7 +14,7 @@ from torch import nn
 
 from isotropic.data import Images, Standardiser
 from isotropic.models import Autoencoder
-from isotropic.modes import evaluating, one_thread
+from isotropic.modes import evaluating, on_cpu, one_thread
 from isotropic.protocol import Protocol
 from isotropic.runs import Run, name_of, provenance_of
 from isotropic.saved import Checkpoint, fingerprint, save_weights
@@ -50,6 +50,7 @@ class Task:
         )
 
 
+@on_cpu()
 def train_autoencoder(
     data: Images,
     activation: str | nn.Module = "isotropic-tanh",

@@ -14,6 +14,7 @@ from isotropic.adapt.checks import require_dense, require_isotropic, require_lay
 from isotropic.adapt.covariance import hidden_rows, running_statistics
 from isotropic.adapt.rotations import turn_hidden
 from isotropic.adapt.states import Carrier, work_dtype
+from isotropic.draws import normal
 from isotropic.mlp import MLP
 
 FORMS = ("kept", "full", "diagonal")
@@ -90,8 +91,8 @@ def fast_ica(
     """
     generator = torch.Generator().manual_seed(seed)
     n = rows.shape[1]
-    draw = torch.randn(n, n, generator=generator, dtype=torch.float64).to(rows)
-    turn, _ = torch.linalg.qr(draw)
+    draw = normal(n, n, generator=generator, dtype=torch.float64, device=generator.device)
+    turn, _ = torch.linalg.qr(draw.to(rows))
     converged = False
     for _ in range(steps):
         response = torch.tanh(rows @ turn.T)

@@ -9,6 +9,7 @@ from torch import nn
 
 from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
 from isotropic.adapt.states import work_dtype
+from isotropic.draws import normal
 from isotropic.intrinsic import SCALES
 from isotropic.mlp import MLP
 
@@ -80,7 +81,8 @@ def insert_layer(
         )
     behind = net.layers[after + 1]
     width = behind.in_features
-    draw = torch.randn(width, width, generator=generator, dtype=work, device=behind.weight.device)
+    device = behind.weight.device
+    draw = normal(width, width, generator=generator, dtype=work, device=device)
     turn, _ = torch.linalg.qr(draw)
     weight = behind.weight.detach().to(work)
     new: Any = net.new_layer(after + 1, width, width).to(behind.bias)
@@ -90,9 +92,10 @@ def insert_layer(
         if behind.has_psi:
             # The old scalar factor now meets the new layer; what it carries must survive the next.
             psi = behind.psi.detach().to(work)
-            carried = torch.linalg.lstsq(weight, psi[:, None]).solution[:, 0]
+            # Not lstsq: on an accelerator it takes the matrix to be of full rank.
+            carried = torch.linalg.pinv(weight) @ psi
             lost = float((weight @ carried - psi).abs().max())
-            if lost > 1e-6 * max(1.0, float(psi.abs().max())):
+            if not lost <= 1e-6 * max(1.0, float(psi.abs().max())):
                 raise ValueError(
                     f"psi of layer {after + 1} does not pass through that layer's matrix (up to "
                     f"{lost:.3g} would be lost): let it decay first"

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from isotropic.draws import drawn_on, normal
+
 COLUMNS = ("normal", "existing", "semi-orthogonal", "zero")
 BIASES = ("zero", "length")
 
@@ -58,8 +60,12 @@ def new_columns(
     if kind not in COLUMNS:
         raise ValueError(f"columns must be one of {', '.join(COLUMNS)}, got {kind!r}")
     rows, present = outgoing.shape
-    draw = torch.randn(
-        max(rows, present), count, generator=generator, dtype=outgoing.dtype, device=outgoing.device
+    draw = normal(
+        max(rows, present),
+        count,
+        generator=generator,
+        dtype=outgoing.dtype,
+        device=outgoing.device,
     )
     if kind == "normal":
         return size * draw[:rows]
@@ -130,7 +136,8 @@ def new_biases(
         return torch.zeros(count, dtype=like.dtype, device=like.device)
     if omega <= 0:
         raise ValueError("biases='length' needs an intrinsic length: build the network with one")
-    signs = torch.randint(0, 2, (count,), generator=generator, device=like.device) * 2 - 1
+    place = drawn_on(generator, like.device)
+    signs = torch.randint(0, 2, (count,), generator=generator, device=place) * 2 - 1
     return signs.to(like) * (0.9 * math.sqrt(omega / count))
 
 

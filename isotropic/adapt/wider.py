@@ -7,6 +7,7 @@ from torch import nn
 
 from isotropic.adapt.checks import require_layer
 from isotropic.checks import require_whole
+from isotropic.draws import drawn_on, normal
 from isotropic.mlp import MLP
 
 
@@ -64,13 +65,16 @@ def widen_elementwise(
     width = require_whole("width", width)
     if width < present:
         raise ValueError(f"width must be at least the present {present}, got {width}")
-    chosen = torch.randint(present, (width - present,), generator=generator)
-    source = torch.cat([torch.arange(present), chosen]).to(this.weight.device)
+    device = this.weight.device
+    place = drawn_on(generator, device)
+    chosen = torch.randint(present, (width - present,), generator=generator, device=place)
+    source = torch.cat([torch.arange(present, device=device), chosen.to(device)])
     copies = torch.bincount(source, minlength=present).to(this.weight)
     rows = this.weight[source]
     if noise and width > present:
         shape = (width - present, this.in_features)
-        rows[present:] += noise * torch.randn(shape, generator=generator).to(rows)
+        draw = normal(*shape, generator=generator, dtype=torch.float32, device=device)
+        rows[present:] += noise * draw.to(rows)
     this.weight = nn.Parameter(rows)
     this.bias = nn.Parameter(this.bias[source])
     behind.weight = nn.Parameter((behind.weight / copies)[:, source])

@@ -302,7 +302,7 @@ def _new_entries(
         if not bool(torch.isfinite(given).all()):
             raise ValueError(f"{name} must be finite, got {given.tolist()}")
     columns, biases = columns.detach().to(outgoing), biases.detach().to(outgoing)
-    taken = float(biases.double().square().sum())
+    taken = _square(biases)
     if taken > 0 and taken >= omega:
         raise ValueError(
             f"omega must stay positive: the new biases take {taken:.3g} of {omega:.3g}; make them "
@@ -328,12 +328,17 @@ def _grow(net: MLP, layer: int, columns: Tensor, biases: Tensor, carrier: Carrie
     if this.has_psi:
         carrier.append(this, "psi", 0, torch.zeros_like(biases), share)
     this.out_features += len(biases)
-    taken = float(biases.double().square().sum())
+    taken = _square(biases)
     if taken > 0:
+        work = work_dtype(biases)
         activation.set_omega(activation.omega - taken)
-        _add_residual(net, layer, -(columns.double() @ biases.double()), carrier)
+        _add_residual(net, layer, -(columns.to(work) @ biases.to(work)), carrier)
     carrier.append(after, "weight", 1, columns, share)
     after.in_features += len(biases)
+
+
+def _square(biases: Tensor) -> float:
+    return float(biases.to(work_dtype(biases)).square().sum())
 
 
 def _prune(net: MLP, layer: int, gone: list[int], correction: str, carrier: Carrier) -> None:

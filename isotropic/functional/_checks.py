@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import nn
 
 from isotropic.checks import require_number
 
@@ -25,3 +28,9 @@ def require_positive(name: str, value: float | torch.Tensor, *, zero: bool = Tru
     require_number(name, value)
     if not (value >= 0 if zero else value > 0):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, got {value}")
+
+
+def device_of(f: Any) -> torch.device:
+    """Return where a map takes its vectors: a module's first parameter or buffer, else the CPU."""
+    held = (*f.parameters(), *f.buffers()) if isinstance(f, nn.Module) else ()
+    return held[0].device if held else torch.device("cpu")

@@ -38,10 +38,11 @@ def check_frame(frame: Tensor) -> Tensor:
         raise TypeError(f"frame must be a tensor, got {type(frame).__name__}: use torch.as_tensor")
     if frame.ndim != 2 or not frame.numel():
         raise ValueError(f"frame must be an (m, n) matrix of unit rows, got {tuple(frame.shape)}")
-    off = (torch.linalg.vector_norm(frame.double(), dim=1) - 1).abs()
+    wide = frame.detach().cpu().double()  # not every accelerator has double precision
+    off = (torch.linalg.vector_norm(wide, dim=1) - 1).abs()
     if not bool((off <= UNIT).all()):
         row = int(off.nan_to_num(torch.inf).argmax())
-        length = float(torch.linalg.vector_norm(frame[row].double()))
+        length = float(torch.linalg.vector_norm(wide[row]))
         raise ValueError(
             f"frame must have unit rows, but row {row} has length {length:g}: divide each row by "
             "its length"

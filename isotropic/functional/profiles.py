@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from isotropic.functional._checks import device_of
 from isotropic.functional.lengths import Omega, squashed
 from isotropic.functional.scales import length, unshrunk
 
@@ -82,7 +83,7 @@ def _scale(profile: Profile, q: Tensor, shrink: Tensor) -> Tensor:
 
 
 def _require_bent(profile: Profile) -> None:
-    at = torch.tensor(PROBES, dtype=torch.float64)
+    at = torch.tensor(PROBES, dtype=torch.float64, device=device_of(profile))
     ratio = profile(at) / at
     if torch.allclose(ratio, ratio[0].expand_as(ratio), rtol=1e-9, atol=1e-12):
         raise ValueError(
@@ -93,7 +94,7 @@ def _require_bent(profile: Profile) -> None:
 
 
 def _require_odd(profile: Profile) -> None:
-    at = torch.tensor((0.0, *PROBES), dtype=torch.float64)
+    at = torch.tensor((0.0, *PROBES), dtype=torch.float64, device=device_of(profile))
     left, right = profile(-at), profile(at)
     gap = torch.where(right.isinf() & (left == -right), 0.0, left + right)
     excess = gap.abs() / (1 + right.abs())

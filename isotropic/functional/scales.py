@@ -90,9 +90,10 @@ def soft_relu_scale(q: Tensor, radius: float = 1.0, sharpness: float = 4.0) -> T
     floor = -sharpness * radius
     t = sharpness * m
     far = t > SATURATED
-    gate = torch.sigmoid(torch.as_tensor(floor, dtype=q.dtype, device=q.device))
+    low = torch.full_like(t, floor)  # not a tensor of one number: copying it there would wait
+    gate = torch.sigmoid(low)
     near_value = torch.log1p(gate * torch.expm1(torch.where(far, 1.0, t)))
     far_value = nnf.softplus(t + floor, threshold=SATURATED) - nnf.softplus(
-        torch.full_like(t, floor), threshold=SATURATED
+        low, threshold=SATURATED
     )
     return torch.where(zero, gate, torch.where(far, far_value, near_value) / t)
