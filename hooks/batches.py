@@ -136,7 +136,7 @@ class Reader:
         """
         ids = None
         if isinstance(given, IndexedItem):
-            ids = np.atleast_1d(torch.as_tensor(given.index).numpy()).astype(np.int64)
+            ids = np.atleast_1d(torch.as_tensor(given.index).cpu().numpy()).astype(np.int64)
             given = given.item
         args, kwargs = self._arguments(given)
         kept = dict(self._labels(given))

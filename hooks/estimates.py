@@ -94,6 +94,8 @@ def estimate(model: nn.Module, loader: Iterable[Any], layers: Layers, **options:
     step = next(job.steps(), None)
     if step is None:
         raise CaptureError("the loader gave no input that counts: give it at least one")
+    for part in step.parts.values():
+        part.rows.rows.cpu()  # an accelerator is still at work until its rows are asked for
     seconds = time.perf_counter() - began
     inputs, _ = expected_inputs(loader, len(step.ids))
     scale = 1.0 if inputs is None else inputs / max(1, len(step.ids))

@@ -112,7 +112,8 @@ def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     put back too: a capture must not change what a training run draws next.
     """
     modes = [(module, module.training) for module in model.modules()]
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    held = (*model.parameters(), *model.buffers())
+    devices = sorted({t.device.index for t in held if t.device.type == "cuda"})
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=devices), torch.no_grad(), eager(model):
@@ -160,9 +161,11 @@ def call(model: nn.Module, batch: Batch, number: int, device: torch.device) -> A
         LookupError,
         AssertionError,
     ) as problem:
+        full = isinstance(problem, torch.cuda.OutOfMemoryError)
+        way_out = "Load smaller batches" if full else "Say with inputs= what the model takes"
         raise CaptureError(
             f"the model could not take batch {number} ({_shapes(args, kwargs)}): "
-            f"{type(problem).__name__}: {problem}. Say with inputs= what the model takes"
+            f"{type(problem).__name__}: {problem}. {way_out}"
         ) from problem
 
 

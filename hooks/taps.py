@@ -114,7 +114,7 @@ class Taps:
         if axis is None:
             axis = 1 if getattr(module, "batch_first", True) is False else 0
         padded, lengths = pad_packed_sequence(packed, batch_first=axis == 0)
-        keep = torch.arange(int(lengths.max())) < lengths[:, None]
+        keep = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
         return padded, self.inputs._replace(keep={**self.inputs.keep, target.name: keep})
 
     def begin(self, inputs: Inputs) -> None:

@@ -20,7 +20,8 @@ def present(name):
 
 def draw(*shape, seed=0):
     """Normal numbers in double precision on the CPU."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=D)
+    seeded = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=seeded, dtype=D, device="cpu")
 
 
 def near(found, wanted, tolerance=1e-10):
