@@ -61,15 +61,17 @@ class BlockCounter(ABC):
         state = np.empty(block.rows, np.uint8)
         m = self._tally.planes.frame.m
         step = block.rows if self._whole else piece_rows(m)
-        step = max(1, min(step, FLUSH_HITS // (m * (m - 1) // 2)))
-        for start in range(0, block.rows, step):
-            x = read_only(self._ready(block.x[start : start + step]))
-            c, gamma = (x, 0.0) if self._whole else self._coordinates(x)
-            hits = self._count(x, c, gamma, block.sample, code, start, ledger, state)
-            self._tally.hits += hits
-            self._pending += hits
-            if self._pending > FLUSH_HITS:
-                self.flush()
+        at_once = max(1, FLUSH_HITS // (m * (m - 1) // 2))
+        for first in range(0, block.rows, max(1, step)):
+            piece = read_only(self._ready(block.x[first : first + step]))
+            made, gamma = (piece, 0.0) if self._whole else self._coordinates(piece)
+            for at in range(0, len(piece), at_once):
+                x, c = piece[at : at + at_once], made[at : at + at_once]
+                hits = self._count(x, c, gamma, block.sample, code, first + at, ledger, state)
+                self._tally.hits += hits
+                self._pending += hits
+                if self._pending > FLUSH_HITS:
+                    self.flush()
         block.note(state)
         add_ledger(self._tally, labels, ledger, block.rows)
 

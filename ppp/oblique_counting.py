@@ -28,7 +28,7 @@ class ObliqueCounter(BlockCounter):
 
     _kernel = staticmethod(count_oblique)
     # a pair in doubt costs a product in float64, and of a row that hits every plane there are many
-    _depth = 256
+    _depth = 512
     _counts: ObliqueCounts
 
     def __init__(self, tally: Tally, bound: Bound) -> None:
