@@ -97,6 +97,23 @@ class EquivariantAdam(torch.optim.Optimizer):
                     _update(parameter, parameter.grad, self.state[parameter], group)
         return loss
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state, wherever it was saved.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What ``state_dict()`` gave.
+        """
+        super().load_state_dict(state_dict)
+        numbers = [n for group in state_dict["param_groups"] for n in group["params"]]
+        held = [p for group in self.param_groups for p in group["params"]]
+        for number, parameter in zip(numbers, held, strict=True):
+            if number in state_dict["state"]:
+                # The base class rounds it to the parameter's precision, where squares vanish.
+                square = state_dict["state"][number]["exp_avg_sq"]
+                self.state[parameter]["exp_avg_sq"] = square.to(parameter.device, copy=True)
+
 
 def _update(parameter: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
     if grad.is_sparse:

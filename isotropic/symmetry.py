@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from isotropic.checks import require_whole
+from isotropic.draws import normal
 from isotropic.functional._checks import device_of
 from isotropic.functional.frames import check_frame
 
@@ -49,20 +51,22 @@ def group_elements(group: str, n: int, count: int, generator: torch.Generator) -
     if group not in GROUPS:
         raise ValueError(f"group must be one of {', '.join(GROUPS)}, got {group!r}")
     require_whole("n", n, 1)
+    made: Any = {"dtype": torch.float64, "device": generator.device}
     if group in ("SO(n)", "O(n)"):
-        draws = torch.randn(count, n, n, generator=generator, dtype=torch.float64)
+        draws = torch.randn(count, n, n, generator=generator, **made)
         q, r = torch.linalg.qr(draws)
         q = q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
         if group == "SO(n)":
             q[:, :, 0] *= torch.linalg.det(q).sign().unsqueeze(-1)
         return q
-    order = torch.rand(count, n, generator=generator).argsort(-1)
-    signs = 1.0 - 2.0 * torch.randint(0, 2, (count, n), generator=generator).double()
+    order = torch.rand(count, n, generator=generator, device=generator.device).argsort(-1)
+    tossed = torch.randint(0, 2, (count, n), generator=generator, device=generator.device)
+    signs = 1.0 - 2.0 * tossed.double()
     if group == "S_n":
         signs.fill_(1.0)
     elif group == "D_n":
         signs[:, 0] *= signs.prod(-1)
-    return torch.eye(n, dtype=torch.float64)[order] * signs.unsqueeze(-2)
+    return torch.eye(n, **made)[order] * signs.unsqueeze(-2)
 
 
 @dataclass(frozen=True)
@@ -152,9 +156,8 @@ def symmetry_report(
     require_whole("samples", samples, 1)
     require_whole("elements", elements, 1)
     generator = torch.Generator().manual_seed(seed)
-    x = scale * torch.randn(samples, n, generator=generator, dtype=torch.float64)
-    basis, device = _orthonormal(frame, n), device_of(f)
-    x = x.to(device)
+    device, basis = device_of(f), _orthonormal(frame, n)
+    x = scale * normal(samples, n, generator=generator, dtype=torch.float64, device=device)
     y = f(x).detach()
     if y.shape != x.shape:
         raise ValueError(f"f must keep the shape {tuple(x.shape)}, got {tuple(y.shape)}")
@@ -169,13 +172,12 @@ def symmetry_report(
 
 
 def _orthonormal(frame: Tensor | None, n: int) -> Tensor:
+    eye = torch.eye(n, dtype=torch.float64, device="cpu")
     if frame is None:
-        return torch.eye(n, dtype=torch.float64)
+        return eye
     frame = check_frame(frame).detach().cpu().double()
     gram = frame @ frame.T
-    if frame.shape != (n, n) or not torch.allclose(
-        gram, torch.eye(n, dtype=torch.float64), atol=1e-6
-    ):
+    if frame.shape != (n, n) or not torch.allclose(gram, eye, atol=1e-6):
         raise ValueError(
             f"frame must be {n} orthonormal rows of width {n}, got shape {tuple(frame.shape)}: "
             "only their permutations and sign flips preserve lengths"

@@ -296,7 +296,6 @@ def test_channels(device, layer, residual, channels):
     for place in (device, "cpu"):
         net, x, optimiser = images(place)
         before = net.eval()(x).detach()
-        near(net(x), before, 0)
         values = adapt.diagonalise_channels(net, layer, optimiser)
         near(net(x), before, 1e-9)
         adapt.resize_channels(net, layer, channels, optimiser, new(), residual=residual)

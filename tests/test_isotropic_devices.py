@@ -119,6 +119,11 @@ class Bent(nn.Module):
         return torch.atan(self.rate * m)
 
 
+class Straight(Bent):
+    def forward(self, m):
+        return self.rate * m
+
+
 def test_composed_forms(device):
     same_on(device, isotropic.Radial(Bent(), omega=0.3), 5)
     same_on(device, isotropic.Mixture("tanh", "isotropic-tanh", 0.3), 5)
@@ -221,6 +226,31 @@ def test_autoencoders_train_alike(device, kind):
     near(net.encoder.weight, again.encoder.weight, 0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, D])
+def test_an_optimiser_goes_on_elsewhere(device, dtype):
+    grad = (1e-4 * draw(3, 2)).to(dtype)  # in half precision its square vanishes
+
+    def made(place, start):
+        weight = nn.Parameter(start.detach().to(place, copy=True))
+        return weight, isotropic.EquivariantAdam([weight], lr=0.01)
+
+    def step(weight, optimiser):
+        weight.grad = grad.to(weight.device)
+        optimiser.step()
+
+    wanted, found = (made("cpu", torch.full((3, 2), 0.5, dtype=dtype)) for _ in range(2))
+    for _ in range(3):
+        step(*wanted)
+    step(*found)
+    for place in (device, "cpu"):
+        weight, optimiser = made(place, found[0])
+        optimiser.load_state_dict(found[1].state_dict())
+        lies(place, *(optimiser.state[weight][key] for key in ("exp_avg", "exp_avg_sq")))
+        found = weight, optimiser
+        step(*found)
+    near(found[0], wanted[0], 1e-3 if dtype == torch.float16 else 1e-12)
+
+
 @pytest.mark.parametrize("place", ["meta", *DEVICES])
 def test_trainers_train_on_the_cpu_whatever_the_default_device(place, tmp_path):
     present(place)
@@ -269,6 +299,8 @@ def test_symmetries_of_a_network_on_the_device(device):
     with torch.no_grad():
         net[1].weight.copy_(3 * torch.eye(4))
     assert isotropic.symmetry_report(net, 4).group == "O(n)"
+    with torch.device("meta"):  # whatever the default device
+        assert isotropic.symmetry_report(isotropic.Tanh(), 4).group == "B_n"
 
 
 def test_weights_saved_from_the_device_load_on_the_cpu(device, tmp_path):
@@ -299,8 +331,5 @@ def test_a_state_of_other_widths_loads_from_and_onto_the_device(device, tmp_path
 
 
 def test_bent_profiles_are_asked_for_where_their_parameters_are(device):
-    straight = nn.Linear(1, 1, bias=False, dtype=D).to(device)
-    lines = type("Line", (nn.Module,), {"forward": lambda self, m: self.inner.weight[0, 0] * m})()
-    lines.inner = straight
     with pytest.raises(ValueError, match="profile must bend"):
-        isotropic.Radial(lines)
+        isotropic.Radial(Straight().to(device))
