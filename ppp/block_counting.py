@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ppp.kernels.axes import signed_columns
 from ppp.kernels.inputs import Ledger
 from ppp.kernels.oblique import ObliqueCounts, ObliqueRoom
 from ppp.kernels.orthonormal import Counts, Room
@@ -47,10 +48,13 @@ class BlockCounter(ABC):
         frame = tally.planes.frame
         self._whole = frame.is_standard
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
-        self._single, self._gamma = None, 0.0
-        if not frame.is_standard and frame.n >= SINGLE_WIDTH:
+        self._single, self._gamma, self._axes = None, 0.0, None
+        if not frame.is_standard and frame.axial:
+            self._axes = np.abs(frame.vectors).argmax(axis=1).astype(np.uint32)
+            self._signs = np.sign(frame.vectors[np.arange(frame.m), self._axes])
+        elif not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.single
-            self._gamma = 0.0 if frame.axial else error_share(frame.n, self._depth)
+            self._gamma = error_share(frame.n, self._depth)
         self._rooms: dict[tuple[np.dtype, np.dtype], tuple[Any, Spare]] = {}
         self._pending = 0
 
@@ -128,6 +132,10 @@ class BlockCounter(ABC):
 
     def _coordinates(self, x: np.ndarray) -> tuple[np.ndarray, float]:
         """Return c = x · b, and γ: each c is within γ‖x‖ of the truth."""
+        if self._axes is not None:
+            c = np.empty((len(x), len(self._axes)), x.dtype)
+            signed_columns(x, self._axes, self._signs.astype(x.dtype), c)
+            return read_only(c), 0.0
         with np.errstate(all="ignore"):  # rows that are not finite spoil only themselves
             if self._single is None or x.dtype != np.float32:
                 c = x.astype(np.float64, copy=False) @ self._vectors.T
