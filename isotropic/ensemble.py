@@ -51,7 +51,7 @@ def train_ensemble(
     """Train every activation with every seed, all networks in step.
 
     Each network is the one that :func:`isotropic.train_autoencoder` trains with the same seed, to
-    rounding; together they take a fraction of the time.
+    rounding; together they take a fraction of the time. On the CPU, as there.
 
     Parameters
     ----------

@@ -66,6 +66,8 @@ def train_autoencoder(
 ) -> Run:
     """Train one autoencoder by the protocol of the PPP paper.
 
+    On the CPU, whatever the default device: networks this small are no work for another.
+
     Parameters
     ----------
     data : Images
