@@ -25,6 +25,8 @@ PIECE_NUMBERS = 2**22
 #: Counters are unsigned 32-bit numbers: they are emptied after so many hits, and no rows that might
 #: have more are counted at once.
 FLUSH_HITS = 2**31
+#: What one of them holds.
+COUNTER_LIMIT = 2**32
 
 
 class BlockCounter(ABC):
@@ -74,6 +76,11 @@ class BlockCounter(ABC):
                 hits = self._count(x, c, gamma, block.sample, code, first + at, ledger, state)
                 self._tally.hits += hits
                 self._pending += hits
+                if self._pending >= COUNTER_LIMIT and self._tally.detailed:
+                    raise OverflowError(
+                        f"counters hold {COUNTER_LIMIT - 1:,} hits, and one row hits {hits:,} of "
+                        f"the planes of {m:,} vectors: take a larger epsilon or fewer vectors"
+                    )
                 if self._pending > FLUSH_HITS:
                     self.flush()
         block.note(state)

@@ -111,6 +111,15 @@ def test_counters_of_32_bits_are_emptied_before_they_could_overflow(oblique, mon
     assert 0 < max(most) <= limit
 
 
+def test_a_row_of_more_hits_than_a_counter_holds_is_refused(monkeypatch):
+    monkeypatch.setattr(block_counting, "FLUSH_HITS", 20)
+    monkeypatch.setattr(block_counting, "COUNTER_LIMIT", 60)
+    x, frame = np.ones((5, 12), np.float32), Frame.given(np.eye(12) + 0.1)
+    with pytest.raises(OverflowError, match="counters hold 59 hits, and one row hits 66 of the"):
+        counted(x, frame, Rule(0.01))
+    assert counted(x[:, :7], Frame.given(np.eye(7) + 0.1), Rule(0.01)).hits == 5 * 21
+
+
 @pytest.mark.parametrize("travel", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
 @pytest.mark.parametrize("frame", [Frame.haar(50, 1), Frame.standard(50), None])
 def test_a_counter_that_travels_goes_on_counting(travel, frame):
