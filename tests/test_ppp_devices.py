@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from places import DEVICES, present
 from tallies import assert_same_counts
 from torch import nn
 
@@ -23,11 +24,9 @@ from ppp.streams import Rows
 WIDTH = 12
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=DEVICES)
 def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("torch finds no cuda device here")
-    return torch.device(request.param)
+    return torch.device(present(request.param))
 
 
 def laplace(count, n=WIDTH, seed=2):
@@ -214,9 +213,13 @@ def test_blocks_stay_on_the_device(device, monkeypatch):
     rows = torch.from_numpy(laplace(50_000, 64)).to(device)
     seen = []
     original = ppp.prepared.as_array
-    monkeypatch.setattr(
-        "ppp.prepared.as_array", lambda block: seen.append(len(block)) or original(block)
-    )
+
+    def counting(block):
+        if isinstance(block, torch.Tensor):
+            seen.append(len(block))
+        return original(block)
+
+    monkeypatch.setattr("ppp.prepared.as_array", counting)
     there = ppp.project(rows, engine=f"torch:{device}", null=None)
     copied = sum(seen)
     assert_same_counts(there.tally, ppp.project(rows.cpu().numpy(), null=None).tally)
