@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,18 +35,20 @@ def device_of(model: nn.Module) -> torch.device:
     >>> device_of(nn.Linear(2, 2))
     device(type='cpu')
     """
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         return tensor.device
     return torch.device("cpu")
 
 
 @contextmanager
-def eager(model: nn.Module) -> Iterator[None]:
+def eager(model: nn.Module, modules: Sequence[nn.Module] | None = None) -> Iterator[None]:
     """Run compiled and fused parts of a model as written, so that hooks see what they should.
 
     Parameters
     ----------
     model : torch.nn.Module
+    modules : sequence of torch.nn.Module, optional
+        All its modules, where they are known.
 
     Raises
     ------
@@ -57,14 +60,15 @@ def eager(model: nn.Module) -> Iterator[None]:
     Hooks that are added after compiling never fire. torch's own transformer encoder packs padded
     batches into nested tensors for a fused kernel, which hooked layers cannot take.
     """
-    with _unfused(model), _uncompiled(model):
+    parts = list(model.modules()) if modules is None else modules
+    with _unfused(parts), _uncompiled(parts):
         yield
 
 
 @contextmanager
-def _unfused(model: nn.Module) -> Iterator[None]:
+def _unfused(modules: Sequence[nn.Module]) -> Iterator[None]:
     mha = torch.backends.mha
-    if not (mha.get_fastpath_enabled() and any(isinstance(m, _FUSED) for m in model.modules())):
+    if not (mha.get_fastpath_enabled() and any(isinstance(m, _FUSED) for m in modules)):
         yield
         return
     mha.set_fastpath_enabled(False)
@@ -75,8 +79,8 @@ def _unfused(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _uncompiled(model: nn.Module) -> Iterator[None]:
-    if not _is_compiled(model):
+def _uncompiled(modules: Sequence[nn.Module]) -> Iterator[None]:
+    if not any(map(_is_compiled, modules)):
         yield
         return
     if not hasattr(torch.compiler, "set_stance"):
@@ -88,12 +92,9 @@ def _uncompiled(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _is_compiled(model: nn.Module) -> bool:
-    return any(
-        getattr(module, "_orig_mod", None) is not None
-        or getattr(module, "_compiled_call_impl", None) is not None
-        for module in model.modules()
-    )
+def _is_compiled(module: nn.Module) -> bool:
+    # looked up where they are kept: asking a module for what it lacks is slow
+    return "_orig_mod" in module._modules or vars(module).get("_compiled_call_impl") is not None
 
 
 @contextmanager
@@ -111,20 +112,34 @@ def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     The state of the random generators of torch (CPU and the model's devices), NumPy and Python is
     put back too: a capture must not change what a training run draws next.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    held = (*model.parameters(), *model.buffers())
-    devices = sorted({t.device.index for t in held if t.device.type == "cuda"})
+    modules = list(model.modules())
+    modes = [module.training for module in modules]
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
-        with torch.random.fork_rng(devices=devices), torch.no_grad(), eager(model):
-            if eval_mode:
+        with torch.random.fork_rng(devices=_cuda(modules)), torch.no_grad(), eager(model, modules):
+            if eval_mode and any(modes):
                 model.eval()
             yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for module, mode in zip(modules, modes, strict=True):
+            if module.training != mode:
+                module.training = mode
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
+
+
+def _cuda(modules: list[nn.Module]) -> list[int]:
+    """Return which CUDA devices have parameters or buffers of these modules."""
+    if not torch.cuda.is_initialized():
+        return []
+    # their own dicts: going through a model's parameters by name takes as long as a small forward
+    held = (
+        tensor
+        for module in modules
+        for tensor in (*module._parameters.values(), *module._buffers.values())
+        if tensor is not None
+    )
+    return sorted({tensor.device.index for tensor in held if tensor.device.type == "cuda"})
 
 
 def call(model: nn.Module, batch: Batch, number: int, device: torch.device) -> Any:

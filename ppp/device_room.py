@@ -11,7 +11,7 @@ from ppp.block_counting import SINGLE_WIDTH
 from ppp.frame import GRAM_LIMIT
 from ppp.kernels import device as kernels
 from ppp.planes import Planes
-from ppp.prepared import Prepared
+from ppp.prepared import Prepared, fetched
 from ppp.tally import MOMENTS, Tally
 
 #: Coordinates sifted at a time, about 28 bytes each; and compared at a time, up to 220 bytes each.
@@ -135,7 +135,7 @@ class Room:
         for name in ("grid", "swapped", "angle", "pairs"):
             array, counted = getattr(tally, name), getattr(self, name)
             if array is not None and array.size:
-                array += counted.cpu().numpy().reshape(array.shape)
+                array += fetched(counted).numpy().reshape(array.shape)
                 counted.zero_()
         for name in ("zero", "nonfinite", "outside"):
             counted = getattr(self, name)

@@ -332,7 +332,7 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
         elif rows.dtype not in (np.float32, np.float64):
             rows = rows.astype(np.float64)
         return np.ascontiguousarray(rows)
-    rows = _fetched(rows.detach()).resolve_neg()
+    rows = fetched(rows.detach()).resolve_neg()
     if rows.dtype in (torch.float16, torch.bfloat16):
         rows = rows.float()
     elif rows.dtype not in (torch.float32, torch.float64):
@@ -340,8 +340,8 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     return rows.contiguous().numpy()
 
 
-def _fetched(rows: torch.Tensor) -> torch.Tensor:
-    """Return rows in the host's memory."""
+def fetched(rows: torch.Tensor) -> torch.Tensor:
+    """Return a copy of rows on a device in the host's memory, of those there themselves."""
     if rows.device.type != "cuda" or rows.numel() * rows.element_size() > PINNED_BYTES:
         return rows.cpu()
     return torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True).copy_(rows)

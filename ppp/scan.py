@@ -12,6 +12,7 @@ import numpy as np
 
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
+from ppp.gathering import Gathering
 from ppp.planes import Planes
 from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.rule import Rule
@@ -80,6 +81,7 @@ class Scan:
         self._sinks: list[list[Sink]] = []
         self._threads: list[threading.Thread] = []
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=2 * self._count)
+        self._gathering = Gathering()
         self._failure: BaseException | None = None
 
     def append(self, block: Any) -> None:
@@ -97,6 +99,7 @@ class Scan:
             if sum(block.rows.shape[0] * block.rows.shape[1] for block in self._pilot) < SMALL:
                 self._count = 0  # a thread of its own would take longer than the counting
             self._start()
+        self._count_alone(self._gathering.finish())
         self.close()
         if self._failure is not None:
             raise self._failure
@@ -121,7 +124,7 @@ class Scan:
         self._sinks = [first]
         if not self._count or any(getattr(sink, "alone", False) for sink in first):
             for block in pilot:
-                _feed(first, block)
+                self._count_alone(self._gathering.append(block))
             return
         self._sinks += [[_another(sink) for sink in first] for _ in range(self._count - 1)]
         self._threads = [
@@ -137,9 +140,13 @@ class Scan:
             self.close()
             raise self._failure
         if not self._threads:
-            _feed(self._sinks[0], block)
+            self._count_alone(self._gathering.append(block))
             return
         self._queue.put(block)
+
+    def _count_alone(self, blocks: Sequence[Any]) -> None:
+        for block in blocks:
+            _feed(self._sinks[0], block)
 
     def _work(self, sinks: list[Sink]) -> None:
         while (block := self._queue.get()) is not None:

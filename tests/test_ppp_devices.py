@@ -15,6 +15,7 @@ from ppp import Frame, Planes, Rule
 from ppp.block_counting import error_share
 from ppp.counting import PlaneCounter
 from ppp.engines import Engine
+from ppp.gathering import Gathering
 from ppp.kernels.device import plain_products
 from ppp.prepared import Prepared
 from ppp.reservoir import Reservoir
@@ -111,6 +112,48 @@ def test_the_grid_is_chosen_where_the_rows_are(copied, odd):
     assert sum(copied) == (10_000 if odd else 0)
     few = np.linalg.norm(laplace(16_384).astype(float), axis=1)
     assert expected == 2 ** np.ceil(np.log2(1.25 * np.quantile(few, 0.999)))
+
+
+def test_small_blocks_are_counted_together_and_inputs_stay_apart(monkeypatch):
+    x = torch.from_numpy(laplace(400))
+    monkeypatch.setattr("ppp.gathering._bytes", lambda block: block.rows.numel() * 4)
+    monkeypatch.setattr("ppp.gathering.GATHERED_BYTES", 100 * WIDTH * 4)
+
+    def ready(sizes, samples=None, labels=None, dtypes=None):
+        gathering, found, start = Gathering(), [], 0
+        for k, size in enumerate(sizes):
+            sample = np.arange(start, start + size) if samples is None else samples[k]
+            rows = x[start : start + size].to(torch.float32 if dtypes is None else dtypes[k])
+            found += gathering.append(Rows(rows, sample, None if labels is None else labels[k]))
+            start += size
+        found += gathering.finish()
+        assert gathering.finish() == []
+        assert torch.equal(torch.cat([each.rows.float() for each in found]), x[:start].float())
+        return [len(each.sample) for each in found]
+
+    assert ready([40, 40, 40, 30]) == [120, 30]
+    assert ready([40, 100, 10]) == [40, 100, 10]
+    assert ready([40, 0, 30]) == [40, 0, 30]
+    # the second block begins where the first one ended: two inputs of one id
+    assert ready([2, 2, 2], [np.array([0, 1]), np.array([1, 2]), np.array([3, 4])]) == [2, 4]
+    texts, numbers = np.array(["a", "b"]), np.array([1, 2])
+    assert ready([2, 2, 2, 2], labels=[texts, texts, numbers, None]) == [4, 2, 2]
+    double = torch.float64
+    assert ready([2, 2, 2], dtypes=[torch.float32, double, double]) == [2, 4]
+    whole = ppp.project(x, engine="torch:cpu", label=np.arange(400) % 3, epsilon=0.5, null=None)
+    label = np.arange(400) % 3
+    blocks = [Rows(x[a : a + 30], np.arange(a, min(a + 30, 400)), label[a : a + 30])
+              for a in range(0, 400, 30)]  # fmt: skip
+    seen = []
+    original = Prepared.of
+    monkeypatch.setattr(
+        Prepared, "of", lambda block: seen.append(len(block.sample)) or original(block)
+    )
+    parts = ppp.project(blocks, engine="torch:cpu", epsilon=0.5, null=None)
+    assert seen == [120, 120, 120, 40]
+    assert_same_counts(whole.tally, parts.tally)
+    np.testing.assert_array_equal(whole.tally.inputs, parts.tally.inputs)
+    np.testing.assert_array_equal(whole.sampled.sample, parts.sampled.sample)
 
 
 def test_products_are_float32s_own_whatever_the_caller_allows(device):
