@@ -22,6 +22,8 @@ from ppp.tally import MOMENTS, Tally
 SINGLE_WIDTH = 48
 #: Coordinates made at once, at most: 16 MiB in float32.
 PIECE_NUMBERS = 2**22
+#: Frames of so few vectors take twice as many rows at once.
+NARROW = 64
 #: Counters are unsigned 32-bit numbers: they are emptied after so many hits, and no rows that might
 #: have more are counted at once.
 FLUSH_HITS = 2**31
@@ -187,4 +189,6 @@ def error_share(n: int, depth: int = 2**30) -> float:
 
 def piece_rows(m: int) -> int:
     """Return how many rows a GEMM sees: a function of m alone, so that results are repeatable."""
-    return min(PIECE_ROWS, max(1, PIECE_NUMBERS // m))
+    # of narrow frames more: between two pieces, workers wait for each other at the interpreter
+    rows = 2 * PIECE_ROWS if m <= NARROW else PIECE_ROWS
+    return min(rows, max(1, PIECE_NUMBERS // m))
