@@ -118,7 +118,10 @@ def judge(
     combined = statistics["combined"].p
     notes = () if rule.distance is not None else invisible(planes.frame, rule.epsilon, rows)
     if nulls.kind not in ("rotation", *REJECTED):
-        text = f"The {nulls.kind} control is for pictures: no test is made against it."
+        text = (
+            f"The {nulls.kind} control is for pictures: a p beside it ranks a value among its "
+            "draws, and no verdict follows."
+        )
         return Verdict("undefined", text, alpha, notes)
     if combined is None or 1 / (nulls.repeats + 1) > alpha:
         needed = least_repeats(alpha, "upper")
