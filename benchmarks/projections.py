@@ -113,7 +113,8 @@ def _cases(x, planes, epsilons, names):
         rows = _rows(count, len(x))
         taken = seconds(partial(count, rows), 3)[0] / rows
         hits = found[-1] / rows
-        base = 1.5 * unit / len(x) if np.isnan(product) else product
+        # neither the standard basis nor its antipodes are multiplied
+        base = 1.5 * unit / len(x) if frame.is_standard or frame.axial else product
         lines.append(
             (
                 *names,
