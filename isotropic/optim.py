@@ -112,7 +112,8 @@ class EquivariantAdam(torch.optim.Optimizer):
             if number in state_dict["state"]:
                 # The base class rounds it to the parameter's precision, where squares vanish.
                 square = state_dict["state"][number]["exp_avg_sq"]
-                self.state[parameter]["exp_avg_sq"] = square.to(parameter.device, copy=True)
+                like = working(parameter.new_zeros(()))
+                self.state[parameter]["exp_avg_sq"] = square.to(like, copy=True)
 
 
 def _update(parameter: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

@@ -64,17 +64,22 @@ class BlockCounter(ABC):
 
     def append(self, block: Prepared) -> None:
         """Count a block."""
+        if not block.rows:
+            return
         labels, code = block.input_classes
         ledger = new_ledger(len(labels))
         state = np.empty(block.rows, np.uint8)
         m = self._tally.planes.frame.m
         step = block.rows if self._whole else piece_rows(m)
-        at_once = max(1, FLUSH_HITS // (m * (m - 1) // 2))
-        for first in range(0, block.rows, max(1, step)):
+        planes = m * (m - 1) // 2
+        at_once = max(1, FLUSH_HITS // planes)
+        for first in range(0, block.rows, step):
             piece = read_only(self._ready(block.x[first : first + step]))
             made, gamma = (piece, 0.0) if self._whole else self._coordinates(piece)
             for at in range(0, len(piece), at_once):
                 x, c = piece[at : at + at_once], made[at : at + at_once]
+                if self._pending + len(x) * planes >= COUNTER_LIMIT:
+                    self.flush()
                 hits = self._count(x, c, gamma, block.sample, code, first + at, ledger, state)
                 self._tally.hits += hits
                 self._pending += hits

@@ -344,7 +344,7 @@ def fetched(rows: torch.Tensor) -> torch.Tensor:
     """Return a copy of rows on a device in the host's memory, of those there themselves."""
     if rows.device.type != "cuda" or rows.numel() * rows.element_size() > PINNED_BYTES:
         return rows.cpu()
-    return torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True).copy_(rows)
+    return torch.empty(rows.shape, dtype=rows.dtype, device="cpu", pin_memory=True).copy_(rows)
 
 
 def as_tensor(

@@ -98,6 +98,8 @@ class Reservoir:
             self._check_labels(_kind(block.label))
         priority = priorities(block.sample, self.seed)
         at = np.flatnonzero(self._low(priority))
+        if not len(at):
+            return
         at = at[block.valid(at)]
         with self._turn:
             at = at[self._admitted(priority[at])]

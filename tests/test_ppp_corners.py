@@ -118,6 +118,13 @@ def test_a_row_of_more_hits_than_a_counter_holds_is_refused(monkeypatch):
     with pytest.raises(OverflowError, match="counters hold 59 hits, and one row hits 66 of the"):
         counted(x, frame, Rule(0.01))
     assert counted(x[:, :7], Frame.given(np.eye(7) + 0.1), Rule(0.01)).hits == 5 * 21
+    # each row fits by itself: a counter is emptied before it could not hold both
+    monkeypatch.setattr(block_counting, "COUNTER_LIMIT", 40)
+    few = np.ones((2, 9), np.float32)
+    few[0, 6:] = 0
+    for frame in (Frame.standard(9), Frame.given(np.eye(9) + 1e-3)):
+        tally = counted(few, frame, Rule(0.2))
+        assert tally.hits == tally.grid.sum() > 36
 
 
 @pytest.mark.parametrize("travel", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])

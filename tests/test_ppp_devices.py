@@ -61,7 +61,9 @@ def test_only_the_sampled_rows_leave_a_device(copied):
     tensor = odd_rows()
     here = Prepared.of(Rows(tensor.numpy(), np.arange(60)))
     far = Prepared.of(Rows(tensor, np.arange(60)))
-    far.note(np.where(here.state == 0, 0, here.state))
+    # which rows are valid, and which of extreme size, was noted where they are
+    planes = Planes.of(Frame.standard(4), "combination")
+    PlaneCounter(planes, Rule(0.75), engine=Engine("cpu")).append(far)
     wanted = np.arange(10)
     assert here.near(wanted)[0] is here
     copied.clear()
@@ -69,10 +71,12 @@ def test_only_the_sampled_rows_leave_a_device(copied):
     assert copied == [10]
     valid = np.flatnonzero(block.valid(place))
     assert valid.tolist() == [0, 1, 2, 4, 6, 7, 8, 9]
-    plain = np.array([0, 1, 2, 4, 6, 9])
+    directions = []
     for each in (block, here):
-        rows, at = each.safe(plain)
-        np.testing.assert_array_equal(rows[at], tensor[plain])
+        rows, at = each.safe(valid)
+        directions.append(rows[at] / np.linalg.norm(rows[at], axis=1, keepdims=True))
+        np.testing.assert_array_equal(rows[at][:5], tensor[valid[:5]])
+    np.testing.assert_allclose(*directions, rtol=1e-15)
 
 
 def test_a_reservoir_copies_what_it_keeps_and_no_more(copied):
@@ -140,8 +144,8 @@ def test_small_blocks_are_counted_together_and_inputs_stay_apart(monkeypatch):
     assert ready([2, 2, 2, 2], labels=[texts, texts, numbers, None]) == [4, 2, 2]
     double = torch.float64
     assert ready([2, 2, 2], dtypes=[torch.float32, double, double]) == [2, 4]
-    whole = ppp.project(x, engine="torch:cpu", label=np.arange(400) % 3, epsilon=0.5, null=None)
-    label = np.arange(400) % 3
+    label = np.arange(400) % 7
+    whole = ppp.project(x, engine="torch:cpu", label=label, epsilon=0.5, null=None)
     blocks = [Rows(x[a : a + 30], np.arange(a, min(a + 30, 400)), label[a : a + 30])
               for a in range(0, 400, 30)]  # fmt: skip
     seen = []
@@ -153,7 +157,50 @@ def test_small_blocks_are_counted_together_and_inputs_stay_apart(monkeypatch):
     assert seen == [120, 120, 120, 40]
     assert_same_counts(whole.tally, parts.tally)
     np.testing.assert_array_equal(whole.tally.inputs, parts.tally.inputs)
+    np.testing.assert_allclose(whole.tally.moments, parts.tally.moments, rtol=1e-6)
     np.testing.assert_array_equal(whole.sampled.sample, parts.sampled.sample)
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.3, 1 - 1e-6])
+def test_no_hit_at_the_threshold_is_lost(engine, cosine):
+    n, epsilon, rng = 50, 0.75, np.random.default_rng(9)
+    q = np.linalg.qr(rng.standard_normal((n, n)))[0].T
+    frame = Frame.given([q[0], cosine * q[0] + np.sqrt(1 - cosine**2) * q[1]])
+    # along b_i − b_j no coordinate is larger than a hit's must be, and there is no third vector
+    inside = frame.vectors[0] - frame.vectors[1]
+    share = epsilon * (1 + rng.choice([-1e-6, 1e-7, 1e-6], (3000, 1)))
+    out = rng.standard_normal((3000, n - 2))
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    x = share * inside / np.linalg.norm(inside) + np.sqrt(1 - share**2) * (out @ q[2:])
+    planes = Planes.of(frame, "combination")
+    one, other = (
+        tally_of(x.astype(np.float32), planes, Rule(epsilon), detailed=True, engine=e)
+        for e in ("cpu", engine)
+    )
+    assert 1500 < one.hits < 2500
+    assert_same_counts(one, other)
+
+
+@pytest.mark.parametrize("n", [4, 50])
+def test_rows_of_any_size_are_sifted_without_loss(engine, n):
+    rng = np.random.default_rng(1)
+    q = np.linalg.qr(rng.standard_normal((n, n)))[0].T
+    sizes = 10.0 ** np.concatenate([rng.uniform(-14, 14, 600), rng.uniform(-8, -6, 2000)])[:, None]
+    out = rng.standard_normal((2600, n - 2))
+    out *= 0.484 / np.linalg.norm(out, axis=1, keepdims=True)  # kept by a hair
+    for apart in (3e-5, 1e-4, 1e-3, 0.5, None):
+        if apart is None:  # rows that few planes keep, if any
+            frame, x = Frame.haar(n, 2), rng.standard_normal((2600, n))
+        else:
+            frame = Frame.given([q[0], q[0] + apart * q[1]])
+            along = frame.vectors[1] - frame.vectors[0]
+            x = along / np.linalg.norm(along) + out @ q[2:]
+        planes = Planes.of(frame, "combination")
+        x = (x * sizes).astype(np.float32)
+        one, other = (tally_of(x, planes, Rule(0.9), engine=e) for e in ("cpu", engine))
+        assert one.hits == other.hits
+        assert one.hits == 2600 or apart is None
+        np.testing.assert_allclose(one.moments, other.moments, rtol=1e-5, atol=1e-9)
 
 
 def test_products_are_float32s_own_whatever_the_caller_allows(device):
@@ -210,6 +257,8 @@ def test_every_form_of_rows_is_projected_and_tested_alike(device):
     options = {"epsilon": 0.6, "null_repeats": 9, "seed": 4, "null_draws": 1}
     expected = ppp.project(x, **options)
     parts = [rows[:1500], rows[1500:]]
+    with torch.device(device):
+        assert ppp.project(rows, **options).verdict == expected.verdict
     for form in (rows, parts, iter(parts), rows.T.contiguous().T):
         result = ppp.project(form, **options)
         assert_same_counts(result.tally, expected.tally)

@@ -73,7 +73,7 @@ def widen_elementwise(
     rows = this.weight[source]
     if noise and width > present:
         shape = (width - present, this.in_features)
-        draw = normal(*shape, generator=generator, dtype=torch.float32, device=device)
+        draw = normal(*shape, generator=generator, dtype=torch.get_default_dtype(), device=device)
         rows[present:] += noise * draw.to(rows)
     this.weight = nn.Parameter(rows)
     this.bias = nn.Parameter(this.bias[source])

@@ -21,6 +21,8 @@ from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 EDGE = 1e-9
 #: Leaders compared at a time, at least.
 LEAST_LEADERS = 16
+#: Least c² of a leader whose c⁴ float32 holds without loss.
+FAINT_LEADER = 1e-17
 #: Pairs with 1 − g² below this are looked at one by one: their cosines cancel.
 CLOSE = 1e-5
 
@@ -118,14 +120,18 @@ def may_hit(
 
     Notes
     -----
-    A hit has c_i² + c_j² ≥ 2aT, so Σ c⁴ ≥ (2aT)²/2 and max c² ≥ aT.
+    A hit has c_i² + c_j² ≥ 2aT, so Σ c⁴ ≥ (2aT)²/2 and max c² ≥ aT. In float32 no row is ruled out
+    whose (aT)² comes near the least numbers there are: nearly parallel vectors have a tiny a.
     """
     norm = norm2.sqrt()
     kept = (threshold(bound, norm2, 1.0) - loss * norm2).clamp(min=0.0)
     least = (lowest * kept).sqrt() - gamma * norm
     reach = (2.0 * (lowest * kept).square()) ** 0.25 - gamma * m**0.25 * norm
     some = 1.0 + loss + 1e-9
-    return (largest * some >= least) & (fourth**0.25 * some >= reach)
+    passing = (largest * some >= least) & (fourth**0.25 * some >= reach)
+    if largest.dtype == torch.float32:
+        passing |= lowest * kept < FAINT_LEADER
+    return passing
 
 
 def find_hits(
