@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,17 @@ class OrthonormalCounter(BlockCounter):
     def __init__(self, tally: Tally, bound: Bound) -> None:
         super().__init__(tally, bound)
         self._counts, rule = _counts(tally), tally.rule
-        # bins of float32 rows are found in float32 where that cannot overflow
-        self._moderate = SMALL <= self._counts.per_unit <= LARGE
+        # bins of float32 rows are found in float32 where that neither rounds nor overflows
+        per_unit = self._counts.per_unit
+        self._single_bins = SMALL <= per_unit <= LARGE and math.frexp(per_unit)[0] == 0.5
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
 
     def _ready(self, x: np.ndarray) -> np.ndarray:
-        exactly = self._whole and not self._moderate
+        exactly = self._whole and not self._single_bins
         return x.astype(np.float64, copy=False) if exactly else x
 
     def _room(self, c: np.ndarray) -> Room:
-        return Room.of(c.shape[1])
+        return Room.of(c.shape[1], len(self._counts.angle))
 
     def _terms(self, gamma: float) -> tuple[Any, ...]:
         return self._whole, self._bound, gamma, self._reach(gamma), self._vectors

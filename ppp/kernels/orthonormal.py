@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.bunched import Edges
 from ppp.kernels.inputs import COLUMNS, close
 from ppp.kernels.rows import (
     BATCH,
@@ -55,7 +56,8 @@ class Room(NamedTuple):
     """Room for the candidates of a row, and for what is known of the rows of a batch.
 
     Of a candidate: index, value, grid bin, angular column, and whether its value is exact. Of a
-    batch: Σ x², Σ c⁴, sums, the rows to search, and the leaders of saturated ones.
+    batch: Σ x², Σ c⁴/‖x‖⁴, sums, the rows to search, and of saturated ones the leaders, the largest
+    |c| of the others, and the edges of bins that may hold these.
     """
 
     order: np.ndarray
@@ -68,10 +70,12 @@ class Room(NamedTuple):
     sums: np.ndarray
     rows: np.ndarray
     tops: np.ndarray
+    seconds: np.ndarray
+    edges: Edges
 
     @classmethod
-    def of(cls, m: int) -> Room:
-        """Return room for m coordinates."""
+    def of(cls, m: int, angles: int) -> Room:
+        """Return room for m coordinates, and for so many angular bins."""
         return cls(
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1),
@@ -83,6 +87,8 @@ class Room(NamedTuple):
             np.zeros((BATCH, COLUMNS)),
             np.zeros(BATCH, np.int64),
             np.zeros(BATCH, np.int64),
+            np.zeros(BATCH),
+            Edges.of(m, angles),
         )
 
 
@@ -97,8 +103,8 @@ def _count_unusual(x, r, whole, bound, gamma, vectors, spare, counts, sums, ledg
         return state, 0, 0.0
     spare.room.norm2[0], spare.room.rows[0] = norm2, 0
     hits = search_rows(
-        spare.x, spare.c, spare.patterns, 1, spare.room.norm2, 0, scale, bound, gamma, vectors,
-        counts, spare.room, sums,
+        spare.x, spare.c, spare.patterns, 1, False, spare.room.norm2, 0, scale, bound, gamma,
+        vectors, counts, spare.room, sums,
     )  # fmt: skip
     return state, hits, fourth / (norm2 * norm2)
 
@@ -155,7 +161,7 @@ def count_orthonormal(
             total += hits
             if number:
                 total += search_rows(
-                    x, c, patterns, number, norms, begin, 1.0, bound, gamma, vectors, counts,
+                    x, c, patterns, number, whole, norms, begin, 1.0, bound, gamma, vectors, counts,
                     room, sums,
                 )  # fmt: skip
         close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)

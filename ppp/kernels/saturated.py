@@ -82,8 +82,6 @@ def scatter_all(c, rc, at, scale, counts, room):
     bins, marks = room.bins, room.marks
     half = (grids.shape[1] - 2) // 2
     mark_all(c, rc, at, scale, counts.per_unit, half, angle.shape[0], bins, marks)
-    if counts.full.shape[0]:
-        counts.full[at] += 1
     lead = c[rc, at]
     negative = 1 if lead < 0 else 0
     row, last = bins[at], relative.shape[1] - 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.bunched import scatter_bunched, weigh_bunched
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
@@ -76,29 +77,6 @@ def gather(c, rc, least, heights, order):
 
 
 @inlined
-def first_at(bits, rc, level, mask):
-    """Return the first index whose |c|, as its bits, is `level`."""
-    kind = bits.dtype.type
-    first = np.int32(bits.shape[1])
-    # to the end, without a branch: that is a few vector instructions
-    for k in range(bits.shape[1]):
-        here = kind(bits[rc, k] & mask) == level
-        first = np.int32(min(first, np.int32(k) if here else np.int32(bits.shape[1])))
-    return first
-
-
-@inlined
-def largest_but(bits, rc, top, mask):
-    """Return the largest |c| of a row but that of `top`, as its bits."""
-    kind = bits.dtype.type
-    most = kind(0)
-    for k in range(bits.shape[1]):
-        here = kind(bits[rc, k] & mask)
-        most = kind(max(most, here if np.int32(k) != np.int32(top) else kind(0)))
-    return most
-
-
-@inlined
 def highest(patterns, rc):
     """Return the largest |c| of a row, and put it first among the peaks."""
     bits, mask, peaks, heights = patterns
@@ -110,9 +88,18 @@ def highest(patterns, rc):
 def runner_up(patterns, rc):
     """Return the first index of the largest |c|, that `highest` left, and the largest but that."""
     bits, mask, peaks, heights = patterns
-    top = first_at(bits, rc, peaks[0], mask)
-    peaks[0] = largest_but(bits, rc, top, mask)
-    return top, np.float64(heights[0])
+    kind, top = bits.dtype.type, peaks[0]
+    end, most = np.int32(bits.shape[1]), kind(0)
+    first, many = end, np.int32(0)
+    # to the end, without a branch: that is a few vector instructions
+    for k in range(bits.shape[1]):
+        here = kind(bits[rc, k] & mask)
+        same = here == top
+        first = np.int32(min(first, np.int32(k) if same else end))
+        most = kind(max(most, kind(0) if same else here))
+        many = np.int32(many + (np.int32(1) if same else np.int32(0)))
+    peaks[0] = top if many > 1 else most
+    return first, np.float64(heights[0])
 
 
 @inlined
@@ -322,7 +309,7 @@ def search(
 
 @fast_part
 def search_rows(
-    x, c, patterns, number, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
+    x, c, patterns, number, whole, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
 ):  # fmt: skip
     """Count the hits of the first `number` rows that `room` names, and fill their sums.
 
@@ -332,6 +319,8 @@ def search_rows(
         As in `ppp.kernels.orthonormal.count_orthonormal`.
     number : int
         How many of `room.rows` to search.
+    whole : bool
+        Whether c is x, and `room.fourth` holds what it sums up to.
     norm2 : (B,) float64 array
         Σ x² of rows `begin`, begin + 1, …
     scale : float
@@ -354,7 +343,7 @@ def search_rows(
         # float32 holds the bins of rows of usual size only
         if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
             top, second = runner_up(patterns, r)
-            rows[saturated], tops[saturated] = r, top
+            rows[saturated], tops[saturated], room.seconds[saturated] = r, top, second
             saturated += 1
             vote(most * most, second * second, sums[r - begin])
             most = second
@@ -366,8 +355,15 @@ def search_rows(
             )  # fmt: skip
     # each step of the saturated rows in a loop of its own: they then overlap in the processor
     for at in range(saturated):
-        weigh_all(c, rows[at], tops[at], sums[rows[at] - begin])
+        r, top = rows[at], tops[at]
+        square, row = norm2[r - begin], sums[r - begin]
+        fourth = room.fourth[r - begin] * square * square
+        if not whole or not weigh_bunched(c, r, top, square, fourth, room.seconds[at], row):
+            weigh_all(c, r, top, row)
     if counts.grids.shape[1]:
         for at in range(saturated):
-            scatter_all(c, rows[at], tops[at], scale, counts, room)
+            if not scatter_bunched(c, rows[at], tops[at], room.seconds[at], counts, room.edges):
+                scatter_all(c, rows[at], tops[at], scale, counts, room)
+            if counts.full.shape[0]:
+                counts.full[tops[at]] += 1
     return total + saturated * (c.shape[1] - 1)
