@@ -28,7 +28,7 @@ def count(c, patterns, grids, per_unit, bins, norm2, fourth):
             most = highest(patterns, r)
             if most * most < SHARE * norm2[r - begin]:
                 continue
-            top, _ = runner_up(patterns, r)
+            top, _, _ = runner_up(patterns, r)
             for k in range(c.shape[1]):
                 bins[k] = grid_bin(c[r, k], unit, half)
             for side in range(2):

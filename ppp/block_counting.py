@@ -54,7 +54,7 @@ class BlockCounter(ABC):
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
         self._single, self._gamma, self._axes = None, 0.0, None
         if not frame.is_standard and frame.axial:
-            self._axes = np.abs(frame.vectors).argmax(axis=1).astype(np.uint32)
+            self._axes = frame.axes
             self._signs = np.sign(frame.vectors[np.arange(frame.m), self._axes])
         elif not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.single

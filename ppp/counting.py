@@ -46,7 +46,8 @@ def _counter_of(
     bound = bound_of(tally.rule)
     if engine.device is not None:
         return DeviceCounter(tally, bound, engine.device)
-    if tally.planes.frame.orthonormal:
+    frame = tally.planes.frame
+    if frame.orthonormal or frame.axial:
         return OrthonormalCounter(tally, bound)
     return ObliqueCounter(tally, bound)
 

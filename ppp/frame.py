@@ -250,6 +250,11 @@ class Frame:
         return bool((np.count_nonzero(self.vectors, axis=1) == 1).all())
 
     @cached_property
+    def axes(self) -> np.ndarray:
+        """(m,) uint32 index of each vector's largest component: of an axial frame, its axis."""
+        return np.abs(self.vectors).argmax(axis=1).astype(np.uint32)
+
+    @cached_property
     def gram(self) -> np.ndarray:
         """(m, m) float64 matrix of b_i · b_j, one for all engines."""
         if self.origin is not None:

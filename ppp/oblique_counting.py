@@ -52,7 +52,8 @@ class ObliqueCounter(BlockCounter):
             tally.outside += fold_grids(counts.swapped, counts.swapped_touched, tally.swapped)
         tally.angle += counts.angle[:-1]
         if len(counts.seen):
-            fold_pairs(counts.seen, np.zeros(len(counts.seen), np.int64), tally.pairs)
+            full = np.zeros(len(counts.seen), np.int64)
+            fold_pairs(counts.seen, full, np.zeros(0, np.int64), tally.pairs)
         counts.angle.fill(0)
 
 

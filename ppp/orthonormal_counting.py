@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ppp.block_counting import BlockCounter
+from ppp.kernels.basis import Basis
 from ppp.kernels.folding import fold_grids, fold_pairs
 from ppp.kernels.orthonormal import Counts, Room, count_orthonormal
 from ppp.kernels.rows import Bound
@@ -17,7 +18,10 @@ from ppp.tally import Tally
 
 
 class OrthonormalCounter(BlockCounter):
-    """Count blocks of rows against an orthonormal frame; parameters as in `BlockCounter`."""
+    """Count blocks of rows against an orthonormal frame; parameters as in `BlockCounter`.
+
+    An axis of the space may have several vectors, on either side: they span no plane together.
+    """
 
     _kernel = staticmethod(count_orthonormal)
     _counts: Counts
@@ -29,31 +33,64 @@ class OrthonormalCounter(BlockCounter):
         per_unit = self._counts.per_unit
         self._single_bins = SMALL <= per_unit <= LARGE and math.frexp(per_unit)[0] == 0.5
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
+        ring, self._copies = _ring(self._axes)
+        self._basis = Basis(self._vectors, ring)
 
     def _ready(self, x: np.ndarray) -> np.ndarray:
-        exactly = self._whole and not self._single_bins
+        exactly = (self._whole or self._axes is not None) and not self._single_bins
         return x.astype(np.float64, copy=False) if exactly else x
 
     def _room(self, c: np.ndarray) -> Room:
         return Room.of(c.shape[1], len(self._counts.angle))
 
     def _terms(self, gamma: float) -> tuple[Any, ...]:
-        return self._whole, self._bound, gamma, self._reach(gamma), self._vectors
+        return self._whole, self._bound, gamma, self._reach(gamma), self._basis
 
     def _empty(self) -> None:
         tally, counts = self._tally, self._counts
-        tally.outside += fold_grids(counts.grids, counts.touched, tally.grid)
+        tally.outside += self._empty_grids()
         relative = counts.relative[:4].astype(np.int64) + counts.relative[4:]
         tally.angle += counts.angle + unfold(relative, len(counts.angle))
         if len(counts.seen):
-            fold_pairs(counts.seen, counts.full, tally.pairs)
+            fold_pairs(counts.seen, counts.full, self._basis.ring, tally.pairs)
         for array in (counts.relative, counts.angle):
             array.fill(0)
 
+    def _empty_grids(self) -> int:
+        """Move the grids into the tally's; return how many hits lie beyond."""
+        tally, counts = self._tally, self._counts
+        if tally.swapped is None:
+            return int(fold_grids(counts.grids, counts.touched, tally.grid))
+        # a plane of orthogonal vectors turned round: its coordinates change places
+        grid = np.zeros_like(tally.grid)
+        outside = int(fold_grids(counts.grids, counts.touched, grid))
+        tally.grid += grid
+        tally.swapped += grid.T
+        return 2 * outside
+
     def _reach(self, gamma: float) -> float:
-        """Return the least Σ c⁴/‖x‖⁴ of a row with a hit: (ε²)²/2, less what γ may hide."""
-        root = (self._share**2 / 2) ** 0.25 - gamma * self._tally.planes.frame.m**0.25
+        """Return the least Σ c⁴/‖x‖⁴ of a row with a hit: (ε²)²/2, less what γ may hide.
+
+        Every axis adds its own as often as it has vectors.
+        """
+        hidden = gamma * self._tally.planes.frame.m**0.25
+        root = (self._copies * self._share**2 / 2) ** 0.25 - hidden
         return max(0.0, root) ** 4 * (1 - 1e-9)
+
+
+def _ring(axes: np.ndarray | None) -> tuple[np.ndarray, int]:
+    """Return the next vector on each one's axis, if any axis has several; and how few one has."""
+    ring = np.zeros(0, np.int64)
+    if axes is None:
+        return ring, 1
+    _, begins, many = np.unique(np.sort(axes), return_index=True, return_counts=True)
+    if many.max() > 1:
+        ring = np.empty(len(axes), np.int64)
+        order, ends = np.argsort(axes, kind="stable"), begins + many - 1
+        after = np.roll(order, -1)
+        after[ends] = order[begins]
+        ring[order] = after
+    return ring, int(many.min())
 
 
 def _counts(tally: Tally) -> Counts:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tallies import assert_same_counts, counted
+from tallies import assert_listed, assert_same_counts, counted
 
+import ppp
 from ppp import Frame
 from ppp.kernels.axes import signed_columns
+from ppp.rule import Rule
 
 
 def axial(n, seed, m=None):
@@ -53,6 +55,61 @@ def test_axial_frames_equal_the_oracle(n, dtype, complete):
         assert tally.kept.tolist() == expected.tolist()
         assert tally.hits > 50
         assert (tally.zero, tally.nonfinite) == (1, 2)
+
+
+def several(n, rng, complete=True):
+    """Axes with one to three vectors each, on either side, in any order."""
+    axes = np.concatenate([np.arange(n), rng.integers(n, size=n)])[: None if complete else n]
+    if not complete:
+        axes[0] = axes[1]  # some axes have none
+    frame = np.zeros((len(axes), n))
+    frame[np.arange(len(axes)), axes] = rng.choice([-3.0, 1.0, 2.0], len(axes))
+    return Frame.given(rng.permutation(frame))
+
+
+@pytest.mark.parametrize("pairs", ["combination", "permutation"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.2])
+def test_saturated_rows_beside_axes_with_several_vectors(pairs, dtype, noise):
+    n = 12
+    rng = np.random.default_rng(8)
+    for complete in (True, False):
+        frame = several(n, rng, complete)
+        x = (noise * rng.standard_normal((60, n)) / np.sqrt(n)).astype(dtype)
+        x[np.arange(60), rng.integers(n, size=60)] += rng.choice([-1.0, 1.0], 60)
+        x[:6] *= 10.0 ** np.arange(-18, 18, 6)[:, None]
+        x[6, :] = 0.001
+        x[7, :2] = 1.0  # two leaders that tie, both alone above a threshold this low
+        x[8, :3] = (1.0, -1.0, 1.0)
+        for rule in (Rule(0.75), Rule(0.5), Rule(0, distance=0.9), Rule(0.75, bins=20, angles=12)):
+            points = ppp.points(x, frame, rule.epsilon, pairs, distance=rule.distance)
+            tally = counted(x, frame, rule, pairs)
+            assert_listed(tally, points.w, points.plane)
+            assert tally.hits > 300
+            up = points.planes.first[points.plane] < points.planes.second[points.plane]
+            wave = sum(naive.waves(*w, 0.0)[0] for w in points.w[up])
+            np.testing.assert_allclose(tally.moments[0, 2], wave, rtol=1e-9, atol=1e-7)
+            skipped = np.setdiff1d(np.arange(len(tally.pairs)), tally.planes.slots)
+            assert len(skipped)
+            assert not tally.pairs[skipped].any()
+
+
+@given(seed=st.integers(0, 2**32 - 1), epsilon=st.sampled_from([0.3, 0.6, 2**-0.5, 0.9, 1.0]))
+def test_ties_beside_axes_with_several_vectors(seed, epsilon):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(2, 7)
+    frame = several(n, rng)
+    x = rng.integers(-2, 3, (20, n)).astype(np.float32)
+    tally = counted(x, frame, epsilon)
+    expected = naive.kept(x, frame.vectors, frame.gram, epsilon)
+    assert tally.kept.tolist() == expected.tolist()
+    # the best plane is that of the two axes with the largest coordinates
+    axes = np.unique(np.abs(frame.vectors).argmax(axis=1))
+    largest = -np.sort(-np.square(x[:, axes].astype(float)), axis=1)[:, :2]
+    total, norm2 = largest.sum(axis=1), np.square(x.astype(float)).sum(axis=1)
+    kept = (norm2 > 0) & (total >= epsilon**2 * norm2 * (1 - 2**-40))
+    votes = 1 - 8 * np.prod(largest[kept], axis=1) / total[kept] ** 2
+    np.testing.assert_allclose(tally.moments.sum(axis=0)[4:6], [kept.sum(), votes.sum()], atol=1e-9)
 
 
 def test_signs_and_order_of_axes_leave_the_planes_of_the_standard_basis():

@@ -24,24 +24,27 @@ from ppp.tally import Tally
 #: Small to compare; leaders may lie beyond the grid.
 HALF_WIDTH, RULE = 0.5, Rule(0.75, bins=256)
 
+#: No two vectors on one axis.
+ALONE = np.zeros(0, np.int64)
+
 compiled = numba.njit(fastmath=FAST, error_model="numpy", _nrt=False)
 
 
 @compiled
 def together(c, top, second, counts, room):
-    return scatter_bunched(c, 0, top, second, counts, room.edges)
+    return scatter_bunched(c, 0, top, second, ALONE, counts, room.edges)
 
 
 @compiled
 def one_by_one(c, top, counts, room):
-    scatter_all(c, 0, top, 1.0, counts, room)
+    scatter_all(c, 0, top, 1.0, ALONE, counts, room)
 
 
 @compiled
 def summed(c, top, norm2, fourth, second, sums):
     if not weigh_bunched(c, 0, top, norm2, fourth, second, sums[0]):
         return False
-    weigh_all(c, 0, top, sums[1])
+    weigh_all(c, 0, top, 1, sums[1])
     return True
 
 

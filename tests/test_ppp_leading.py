@@ -18,12 +18,16 @@ RNG = np.random.default_rng(5)
 
 
 def antipodal(n):
-    return np.vstack([np.eye(n), -np.eye(n)])
+    """Vectors and their opposites, along no axes: those of axes count as orthonormal ones do."""
+    turned = Frame.haar(n, 2).vectors
+    return np.vstack([turned, -turned])
 
 
 FRAMES = {
     "antipodal": antipodal(50),
     "antipodal, narrow": antipodal(9),
+    "axes": np.vstack([np.eye(50), -np.eye(50)]),
+    "axes, narrow": np.vstack([-np.eye(9), np.eye(9)]),
     "random": RNG.standard_normal((110, 52)),
     "random, narrow": RNG.standard_normal((30, 8)),
     "crowded": RNG.standard_normal((40, 3)),

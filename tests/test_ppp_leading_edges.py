@@ -34,12 +34,17 @@ def test_the_least_numbers_keep_their_side_of_zero_beside_the_largest(small):
 
 
 def agree(x, epsilon):
-    """Compare counts in the frame of all axes, both ways round, with the definition."""
+    """Compare counts in the frame of all axes, both ways round, with the definition.
+
+    Likewise with one vector more, which makes it oblique.
+    """
     n = x.shape[1]
-    frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)]))
-    hits = naive.points(x, frame.vectors, frame.gram, epsilon)
-    w, plane = np.array([hit[2:] for hit in hits]), np.array([hit[1] for hit in hits])
-    assert_listed(counted(x, frame, epsilon), w, plane)
+    axes = np.vstack([np.eye(n), -np.eye(n)])
+    for vectors in (axes, np.vstack([axes, np.arange(1.0, n + 1)])):
+        frame = Frame.given(vectors)
+        hits = naive.points(x, frame.vectors, frame.gram, epsilon)
+        w, plane = np.array([hit[2:] for hit in hits]), np.array([hit[1] for hit in hits])
+        assert_listed(counted(x, frame, epsilon), w, plane)
 
 
 @numba.njit

@@ -114,13 +114,20 @@ def _mirror(slot):
 
 
 @inlined
-def _tell_sides(at, weights):
-    """Fill what each coordinate counts; the leader counts nothing."""
+def _tell_sides(at, ring, weights):
+    """Fill what each coordinate counts, those on the leader's axis nothing; return their sum."""
     place, none = np.int32(at), np.int32(0)
     # whole vectors, the leader too: what is read as vectors had better be written so
     for k in range(weights.shape[0]):
         after = np.int32(1) if np.int32(k) > place else none
         weights[k] = np.int32(_BEFORE) if np.int32(k) < place else after
+    total = _BEFORE * at + weights.shape[0] - 1 - at
+    mate = ring[at] if ring.shape[0] else at
+    while mate != at:
+        total -= weights[mate]
+        weights[mate] = none
+        mate = ring[mate]
+    return np.int32(total)
 
 
 @inlined
@@ -202,7 +209,7 @@ def _add_turns(negative, total, zeros, counts, edges):
 
 
 @inlined
-def scatter_bunched(c, rc, at, second, counts, edges):
+def scatter_bunched(c, rc, at, second, ring, counts, edges):
     """Do what `scatter_all` does if the others, |c| ≤ second, are small; return whether they are.
 
     Only of float32: an edge lies between two of these, and what is closer to it is seldom.
@@ -220,8 +227,7 @@ def scatter_bunched(c, rc, at, second, counts, edges):
         return False
     if not _set_edges(cells, turns, size, counts.per_unit, edges):
         return False
-    above, total = edges.above, np.int32(_BEFORE * at + m - 1 - at)
-    _tell_sides(at, edges.weights)
+    above, total = edges.above, _tell_sides(at, ring, edges.weights)
     _count_above(c, rc, pairs, total, edges)
     # next to zero, nothing but zeros may lie
     zeros = np.int32(above[3 * REACH - 1] - above[3 * REACH])

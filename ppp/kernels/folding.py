@@ -35,7 +35,7 @@ def fold_grids(grids, touched, grid):
 
 
 @jit
-def fold_pairs(seen, full, pairs):
+def fold_pairs(seen, full, ring, pairs):
     """Add counts by leader and partner to those by pair i < j, row by row, emptying them.
 
     Parameters
@@ -43,7 +43,9 @@ def fold_pairs(seen, full, pairs):
     seen : (m, m) uint32 array
         Hits by leader and partner.
     full : (m,) int64 array
-        Rows whose leader hits with every other vector.
+        Rows whose leader hits with every vector that is not on its axis.
+    ring : (m,) int64 array
+        The next vector on the same axis, in a ring; or none, where each axis has but one.
     pairs : (m(m − 1)/2,) int64 array
         Hits of every pair.
     """
@@ -57,4 +59,10 @@ def fold_pairs(seen, full, pairs):
                     pairs[start + j] += count + full[i] + full[j]
                     if count:
                         seen[i, j] = seen[j, i] = 0
+    for i in range(ring.shape[0]):
+        j = ring[i]
+        while j != i:
+            if j > i:
+                pairs[i * m - i * (i + 1) // 2 - i - 1 + j] -= full[i] + full[j]
+            j = ring[j]
     full[:] = 0

@@ -271,7 +271,8 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     kept = threshold(bound, norm2, scale)
     error = gamma * math.sqrt(norm2)
     most = highest(patterns, r)
-    _, second = runner_up(patterns, r)
+    _, many, below = runner_up(patterns, r)
+    second = most if many > 1 else below
     least = (2.0 * frame.lowest - MARGIN) * kept
     if (most + error) ** 2 + (second + error) ** 2 < least:
         return 0

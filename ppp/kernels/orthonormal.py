@@ -93,25 +93,25 @@ class Room(NamedTuple):
 
 
 @fast_part
-def _count_unusual(x, r, whole, bound, gamma, vectors, spare, counts, sums, ledger_counts):
+def _count_unusual(x, r, whole, bound, gamma, basis, spare, counts, sums, ledger_counts):
     """Count a row whose Σ x² leaves the ordinary range, scaled.
 
     Returns its state, its hits and its Σ c⁴/‖x‖⁴.
     """
-    state, scale, norm2, fourth = rescale(x, r, whole, vectors, spare, ledger_counts)
+    state, scale, norm2, fourth = rescale(x, r, whole, basis.rows, spare, ledger_counts)
     if state != VALID:
         return state, 0, 0.0
     spare.room.norm2[0], spare.room.rows[0] = norm2, 0
     hits = search_rows(
         spare.x, spare.c, spare.patterns, 1, False, spare.room.norm2, 0, scale, bound, gamma,
-        vectors, counts, spare.room, sums,
+        basis, counts, spare.room, sums,
     )  # fmt: skip
     return state, hits, fourth / (norm2 * norm2)
 
 
 @fast
 def count_orthonormal(
-    x, c, patterns, whole, bound, gamma, reach, vectors, counts, room, spare, sample, code, start,
+    x, c, patterns, whole, bound, gamma, reach, basis, counts, room, spare, sample, code, start,
     ledger, state,
 ):  # fmt: skip
     """Count the hits of rows; add what each input sums up to.
@@ -130,7 +130,7 @@ def count_orthonormal(
         Each c is within gamma·‖x‖ of the truth; zero where c is exact, or float64.
     reach : float
         A row with Σ c⁴ < reach·‖x‖⁴ has no hit.
-    vectors : (m, n) float64 array
+    basis : Basis
         The frame.
     counts, room, spare, ledger
         What is counted, scratch, and the sums over inputs.
@@ -155,13 +155,13 @@ def count_orthonormal(
             state[start + begin : start + end] = VALID
         else:
             number, hits = _sort_out(
-                x, c, begin, end, whole, bound, gamma, vectors, reach, spare, counts, start, ledger,
+                x, c, begin, end, whole, bound, gamma, basis, reach, spare, counts, start, ledger,
                 state, room,
             )  # fmt: skip
             total += hits
             if number:
                 total += search_rows(
-                    x, c, patterns, number, whole, norms, begin, 1.0, bound, gamma, vectors, counts,
+                    x, c, patterns, number, whole, norms, begin, 1.0, bound, gamma, basis, counts,
                     room, sums,
                 )  # fmt: skip
         close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)
@@ -181,7 +181,7 @@ def _is_quiet(rows, norm2, fourth, reach):
 
 @fast_part
 def _sort_out(
-    x, c, begin, end, whole, bound, gamma, vectors, reach, spare, counts, start, ledger, state, room
+    x, c, begin, end, whole, bound, gamma, basis, reach, spare, counts, start, ledger, state, room
 ):  # fmt: skip
     """Name the rows to search in `room.rows`, and count those of unusual size.
 
@@ -199,7 +199,7 @@ def _sort_out(
             number += near
         else:
             found, hits, share = _count_unusual(
-                x, r, whole, bound, gamma, vectors, spare, counts, room.sums[at : at + 1],
+                x, r, whole, bound, gamma, basis, spare, counts, room.sums[at : at + 1],
                 ledger.counts,
             )  # fmt: skip
             state[start + r] = EXTREME if found == VALID else found

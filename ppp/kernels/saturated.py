@@ -39,8 +39,11 @@ def grid_bin(w, per_unit, half):
 
 
 @inlined
-def weigh_all(c, rc, at, sums):
-    """Add the hits of leader `at` with all others to the row's sums."""
+def weigh_all(c, rc, at, mates, sums):
+    """Add the hits of leader `at` with all others to the row's sums.
+
+    So many vectors, `mates`, lie on its axis: they do not hit with one another, and lead alike.
+    """
     lead = np.float64(c[rc, at])
     own = lead * lead
     first, second = 0.0, 0.0
@@ -53,12 +56,12 @@ def weigh_all(c, rc, at, sums):
         first += wave
         second += wave * wave
     # the leader with itself: a quarter
-    first -= 0.25
-    second -= 0.0625
-    hits = c.shape[1] - 1
-    sums[1] += hits
-    sums[2] += hits - 8.0 * first
-    sums[3] += hits - 32.0 * first + 128.0 * second
+    first -= 0.25 * mates
+    second -= 0.0625 * mates
+    hits = c.shape[1] - mates
+    sums[1] += mates * hits
+    sums[2] += mates * (hits - 8.0 * first)
+    sums[3] += mates * (hits - 32.0 * first + 128.0 * second)
 
 
 @inlined
@@ -76,7 +79,23 @@ def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
 
 
 @inlined
-def scatter_all(c, rc, at, scale, counts, room):
+def _forget_mates(at, row, negative, ring, counts, room):
+    """Take the other vectors of the leader's axis out again, of which there are few."""
+    bins, marks = room.bins, room.marks
+    mate = ring[at]
+    while mate != at:
+        side = 0 if mate > at else 1
+        begin, end = (at + 1, bins.shape[0] - 1) if side == 0 else (0, at)
+        half = (end - begin) // 2
+        second = 1 if half <= mate - begin < 2 * half else 0
+        counts.grids[side + 2 * second, row, bins[mate]] -= np.uint32(1)
+        counts.relative[2 * side + negative + 4 * second, marks[mate]] -= np.uint32(1)
+        marks[mate] = -1
+        mate = ring[mate]
+
+
+@inlined
+def scatter_all(c, rc, at, scale, ring, counts, room):
     """Count the hits of leader `at` with the coordinates after it, then with those before it."""
     grids, relative, angle = counts.grids, counts.relative, counts.angle
     bins, marks = room.bins, room.marks
@@ -105,6 +124,11 @@ def scatter_all(c, rc, at, scale, counts, room):
         if 2 * half < end - begin:
             grid[np.uint32(bins[end - 1])] += np.uint32(1)
             angles[np.uint32(marks[end - 1])] += np.uint32(1)
+    if ring.shape[0]:
+        _forget_mates(at, row, negative, ring, counts, room)
+    for side in range(2):
+        begin, end = (at + 1, c.shape[1]) if side == 0 else (0, at)
+        angles, angles2 = relative[2 * side + negative], relative[2 * side + negative + 4]
         if angles[last] + angles2[last]:
             angles[last] = angles2[last] = 0
             for k in range(begin, end):

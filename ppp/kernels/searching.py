@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.basis import hide, on_axis, show
 from ppp.kernels.bunched import scatter_bunched, weigh_bunched
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
@@ -86,7 +87,10 @@ def highest(patterns, rc):
 
 @inlined
 def runner_up(patterns, rc):
-    """Return the first index of the largest |c|, that `highest` left, and the largest but that."""
+    """Return the first index of the largest |c|, how many reach it, and the largest that does not.
+
+    The largest of all is what `highest` left.
+    """
     bits, mask, peaks, heights = patterns
     kind, top = bits.dtype.type, peaks[0]
     end, most = np.int32(bits.shape[1]), kind(0)
@@ -98,8 +102,8 @@ def runner_up(patterns, rc):
         first = np.int32(min(first, np.int32(k) if same else end))
         most = kind(max(most, kind(0) if same else here))
         many = np.int32(many + (np.int32(1) if same else np.int32(0)))
-    peaks[0] = top if many > 1 else most
-    return first, np.float64(heights[0])
+    peaks[0] = most
+    return np.int64(first), np.int64(many), np.float64(heights[0])
 
 
 @inlined
@@ -249,24 +253,29 @@ def vote(first, second, sums):
 
 
 @inlined
-def vote_among(number, value, sums):
-    """Vote where the two largest c² are among the candidates."""
-    first, second = 0.0, 0.0
+def vote_among(number, order, value, ring, sums):
+    """Vote where the two largest c² are among the candidates, which this uses up."""
+    best, first, second = 0, 0.0, 0.0
     for k in range(number):
         square = value[k] * value[k]
         if square > first:
-            second = first
-            first = square
-        elif square > second:
-            second = square
+            best, first = k, square
+    hide(order[best], number, order, value, ring)
+    for k in range(number):
+        square = value[k] * value[k]
+        second = square if square > second else second
     vote(first, second, sums)
 
 
 @inlined
 def search(
-    x, r, c, norm2, scale, lowest, most, top, gamma, vectors, sums, heights, counts, room
+    x, r, c, norm2, scale, lowest, most, top, gamma, basis, sums, heights, counts, room
 ):  # fmt: skip
-    """Count the hits of one row but those of `top`, all others at most `most`; return how many."""
+    """Count the hits of one row but those of the axis of `top`; return how many.
+
+    No other |c| is larger than `most`.
+    """
+    vectors, ring = basis
     grids, seen, angle, per_unit = counts.grids, counts.seen, counts.angle, counts.per_unit
     order, value, bins, sure = room.order, room.value, room.bins, room.sure
     half = max(0, (grids.shape[1] - 2) // 2)
@@ -285,11 +294,15 @@ def search(
             x, r, c, number, error, least, scale, per_unit, half, vectors, order, value, bins,
             sure,
         )  # fmt: skip
+    if top >= 0:
+        hide(top, number, order, value, ring)
     total = 0
     for at in range(number):
         lead = value[at]
-        if not sure[at] or lead * lead < least or order[at] == top:
+        if not (sure[at] and lead * lead >= least):
             continue
+        if ring.shape[0]:
+            hide(order[at], number, order, value, ring)
         if gamma > 0.0 and number > FEW:
             settle(
                 x, r, lead, number, lowest, error, per_unit, half, angle.shape[0], vectors,
@@ -302,20 +315,22 @@ def search(
                 number, at, lead, lowest, order[at], order, value, bins, grids, counts.touched,
                 seen, counts.relative, angle,
             )  # fmt: skip
+        if ring.shape[0]:
+            show(c, r, number, order, value, order[at], ring)
     if total and top < 0:
-        vote_among(number, value, sums)
+        vote_among(number, order, value, ring, sums)
     return total
 
 
 @fast_part
 def search_rows(
-    x, c, patterns, number, whole, norm2, begin, scale, bound, gamma, vectors, counts, room, sums
+    x, c, patterns, number, whole, norm2, begin, scale, bound, gamma, basis, counts, room, sums
 ):  # fmt: skip
     """Count the hits of the first `number` rows that `room` names, and fill their sums.
 
     Parameters
     ----------
-    x, c, patterns, gamma, vectors, counts, room
+    x, c, patterns, gamma, basis, counts, room
         As in `ppp.kernels.orthonormal.count_orthonormal`.
     number : int
         How many of `room.rows` to search.
@@ -333,16 +348,17 @@ def search_rows(
     hits : int
     """
     bits, mask, peaks, heights = patterns
-    rows, tops = room.rows, room.tops
+    rows, tops, ring = room.rows, room.tops, basis.ring
     total = saturated = 0
     for at in range(number):
         r = rows[at]
         square = norm2[r - begin]
         lowest = threshold(bound, square, scale)
-        most, top = highest(patterns, r), np.int32(-1)
+        most, top = highest(patterns, r), np.int64(-1)
         # float32 holds the bins of rows of usual size only
         if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
-            top, second = runner_up(patterns, r)
+            top, many, below = runner_up(patterns, r)
+            second = most if many > on_axis(top, ring) else below
             rows[saturated], tops[saturated], room.seconds[saturated] = r, top, second
             saturated += 1
             vote(most * most, second * second, sums[r - begin])
@@ -350,7 +366,7 @@ def search_rows(
         if most * most >= 0.5 * lowest * (1.0 - MARGIN) or gamma > 0.0:
             measure(bits, r, mask, peaks, heights)
             total += search(
-                x, r, c, square, scale, lowest, most, top, gamma, vectors, sums[r - begin],
+                x, r, c, square, scale, lowest, most, top, gamma, basis, sums[r - begin],
                 heights, counts, room,
             )  # fmt: skip
     # each step of the saturated rows in a loop of its own: they then overlap in the processor
@@ -358,12 +374,17 @@ def search_rows(
         r, top = rows[at], tops[at]
         square, row = norm2[r - begin], sums[r - begin]
         fourth = room.fourth[r - begin] * square * square
+        mates = on_axis(top, ring)
+        total += mates * (c.shape[1] - mates)
         if not whole or not weigh_bunched(c, r, top, square, fourth, room.seconds[at], row):
-            weigh_all(c, r, top, row)
-    if counts.grids.shape[1]:
-        for at in range(saturated):
-            if not scatter_bunched(c, rows[at], tops[at], room.seconds[at], counts, room.edges):
-                scatter_all(c, rows[at], tops[at], scale, counts, room)
+            weigh_all(c, r, top, mates, row)
+    for at in range(saturated if counts.grids.shape[1] else 0):
+        lead, last = tops[at], -1
+        # all vectors of an axis lead alike
+        while lead != last:
+            if not scatter_bunched(c, rows[at], lead, room.seconds[at], ring, counts, room.edges):
+                scatter_all(c, rows[at], lead, scale, ring, counts, room)
             if counts.full.shape[0]:
-                counts.full[tops[at]] += 1
-    return total + saturated * (c.shape[1] - 1)
+                counts.full[lead] += 1
+            lead, last = ring[lead] if ring.shape[0] else tops[at], tops[at]
+    return total
