@@ -9,9 +9,9 @@ import numpy as np
 from projections import activations
 from timing import FAST, one_pass, seconds, table
 
+from ppp.kernels.peaks import Patterns, highest, runner_up
 from ppp.kernels.rows import BATCH, moments, read_only
 from ppp.kernels.saturated import grid_bin
-from ppp.kernels.searching import Patterns, highest, runner_up
 
 #: ε² of the rule, and bins of the grid.
 SHARE, BINS = 0.75**2, 1024

@@ -12,8 +12,8 @@ from ppp.kernels.axes import signed_columns
 from ppp.kernels.inputs import Ledger
 from ppp.kernels.oblique import ObliqueCounts, ObliqueRoom
 from ppp.kernels.orthonormal import Counts, Room
+from ppp.kernels.peaks import Patterns
 from ppp.kernels.rows import Bound, read_only
-from ppp.kernels.searching import Patterns
 from ppp.kernels.unusual import Spare
 from ppp.prepared import PIECE_ROWS, Prepared
 from ppp.tally import MOMENTS, Tally
@@ -129,7 +129,8 @@ class BlockCounter(ABC):
         """Count rows of a block, which begin at `start` in it; return their hits."""
         types = x.dtype, c.dtype
         if types not in self._rooms:
-            self._rooms[types] = self._room(c), Spare.of(x, c, self._room(c))
+            room = self._room(c)
+            self._rooms[types] = room, Spare.of(x, c, room.aside())
         return self._kernel(
             x,
             c,

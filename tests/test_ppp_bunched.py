@@ -14,7 +14,7 @@ from ppp.frame import Frame
 from ppp.kernels.bunched import REACH, WIDEST, scatter_bunched, weigh_bunched
 from ppp.kernels.orthonormal import Room
 from ppp.kernels.rows import FAST, read_only
-from ppp.kernels.saturated import scatter_all, weigh_all
+from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import unfold
 from ppp.orthonormal_counting import _counts
 from ppp.planes import Planes
@@ -32,12 +32,16 @@ compiled = numba.njit(fastmath=FAST, error_model="numpy", _nrt=False)
 
 @compiled
 def together(c, top, second, counts, room):
-    return scatter_bunched(c, 0, top, second, ALONE, counts, room.edges)
+    half = (counts.grids.shape[1] - 2) // 2
+    row = grid_bin(c[0, top], np.float32(counts.per_unit), np.float32(half))
+    return scatter_bunched(c, 0, top, row, second, ALONE, counts, room.edges)
 
 
 @compiled
 def one_by_one(c, top, counts, room):
-    scatter_all(c, 0, top, 1.0, ALONE, counts, room)
+    half = (counts.grids.shape[1] - 2) // 2
+    row = grid_bin(c[0, top], np.float32(counts.per_unit), np.float32(half))
+    scatter_all(c, 0, top, row, 1.0, ALONE, counts, room)
 
 
 @compiled

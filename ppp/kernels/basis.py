@@ -32,13 +32,14 @@ def on_axis(i, ring):
 
 
 @inlined
-def hide(i, number, order, value, ring):
-    """Make nothing of the candidates on the axis of vector i, itself among them."""
+def hide(i, number, order, value, sure, ring):
+    """Make nothing of the candidates on the axis of vector i, itself among them, for sure."""
     mate, last = i, -1
     while mate != last:
         for k in range(number):
             if order[k] == mate:
                 value[k] = np.nan
+                sure[k] = True
         mate, last = ring[mate] if ring.shape[0] else i, i
 
 

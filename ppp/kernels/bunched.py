@@ -7,12 +7,12 @@ bins: how many lie above an edge is one straight loop, and no counter waits for 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from ppp.kernels.rows import inlined, open_row
-from ppp.kernels.saturated import grid_bin
 from ppp.kernels.turning import SLOTS
 from ppp.kernels.waves import single
 
@@ -59,7 +59,7 @@ class Edges(NamedTuple):
         """Return room for the edges of a row of m coordinates, and of so many angular bins."""
         low, high = np.zeros((2, 2 * REACH), np.float32)
         return cls(
-            np.tan(2.0 * math.pi / max(angles, FEWEST) * np.arange(REACH)),
+            _tangents(max(angles, FEWEST)),
             low,
             high,
             low.view(np.int32),
@@ -69,6 +69,12 @@ class Edges(NamedTuple):
             np.zeros(2 * REACH, np.int32),
             np.zeros(m, np.int32),
         )
+
+
+@cache
+def _tangents(angles: int) -> np.ndarray:
+    """Return the tangents of the edges of so many angular bins, next to an axis."""
+    return np.tan(2.0 * math.pi / angles * np.arange(REACH))
 
 
 @inlined
@@ -209,14 +215,14 @@ def _add_turns(negative, total, zeros, counts, edges):
 
 
 @inlined
-def scatter_bunched(c, rc, at, second, ring, counts, edges):
+def scatter_bunched(c, rc, at, row, second, ring, counts, edges):
     """Do what `scatter_all` does if the others, |c| ≤ second, are small; return whether they are.
 
     Only of float32: an edge lies between two of these, and what is closer to it is seldom.
     """
     count, half = counts.angle.shape[0], (counts.grids.shape[1] - 2) // 2
-    lead, m, kind = c[rc, at], c.shape[1], c.dtype.type
-    if not single(kind) or m > WIDEST or half < REACH or count < FEWEST:
+    lead, m = c[rc, at], c.shape[1]
+    if not single(c.dtype.type) or m > WIDEST or half < REACH or count < FEWEST:
         return False
     size = abs(np.float64(lead))
     cells = _held(second * counts.per_unit)
@@ -234,7 +240,7 @@ def scatter_bunched(c, rc, at, second, ring, counts, edges):
     if zeros and zeros != _count_zeros(c, rc, edges.weights):
         return False
     above[REACH] = np.int32(above[3 * REACH] + zeros)
-    _add_cells(grid_bin(lead, kind(counts.per_unit), kind(half)), counts, edges)
+    _add_cells(row, counts, edges)
     _add_turns(1 if lead < 0 else 0, total, zeros, counts, edges)
     return True
 

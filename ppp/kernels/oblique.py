@@ -32,6 +32,7 @@ from ppp.kernels.leading import (
 )
 from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
 from ppp.kernels.partners import ASKED, flagged, pick, sift
+from ppp.kernels.peaks import gather, highest, measure, runner_up
 from ppp.kernels.placing import scatter_pairs
 from ppp.kernels.rows import (
     BATCH,
@@ -49,7 +50,6 @@ from ppp.kernels.rows import (
     threshold,
 )
 from ppp.kernels.saturated import LARGE, SMALL, grid_bin
-from ppp.kernels.searching import gather, highest, measure, runner_up
 from ppp.kernels.turning import turn_quickly
 from ppp.kernels.unusual import rescale
 from ppp.kernels.waves import waves
@@ -133,6 +133,10 @@ class ObliqueRoom(NamedTuple):
             np.zeros((BATCH, COLUMNS)),
             np.zeros(BATCH, np.int64),
         )
+
+    def aside(self) -> ObliqueRoom:
+        """Return room for a row that is searched while the rows of a batch are being named."""
+        return self
 
 
 @inlined_part

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.amending import ASKED
 from ppp.kernels.bunched import Edges
 from ppp.kernels.inputs import COLUMNS, close
 from ppp.kernels.rows import (
@@ -56,8 +57,9 @@ class Room(NamedTuple):
     """Room for the candidates of a row, and for what is known of the rows of a batch.
 
     Of a candidate: index, value, grid bin, angular column, and whether its value is exact. Of a
-    batch: Σ x², Σ c⁴/‖x‖⁴, sums, the rows to search, and of saturated ones the leaders, the largest
-    |c| of the others, and the edges of bins that may hold these.
+    batch: Σ x², Σ c⁴/‖x‖⁴, sums, the rows to search, and of saturated ones the leaders, their exact
+    coordinates, the largest |c| of the others, the edges of bins that may hold these, and whether
+    anything is in doubt of them.
     """
 
     order: np.ndarray
@@ -70,8 +72,10 @@ class Room(NamedTuple):
     sums: np.ndarray
     rows: np.ndarray
     tops: np.ndarray
+    leads: np.ndarray
     seconds: np.ndarray
     edges: Edges
+    flags: np.ndarray
 
     @classmethod
     def of(cls, m: int, angles: int) -> Room:
@@ -88,8 +92,14 @@ class Room(NamedTuple):
             np.zeros(BATCH, np.int64),
             np.zeros(BATCH, np.int64),
             np.zeros(BATCH),
+            np.zeros(BATCH),
             Edges.of(m, angles),
+            np.zeros(m + ASKED, np.int32),
         )
+
+    def aside(self) -> Room:
+        """Return room for a row that is searched while the rows of a batch are being named."""
+        return self._replace(norm2=np.zeros(1), rows=np.zeros(1, np.int64))
 
 
 @fast_part

@@ -79,15 +79,20 @@ def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
 
 
 @inlined
+def set_of(k, at, m):
+    """Return which set of counters took the hit of leader `at` with vector k: one half each."""
+    begin, end = (at + 1, m) if k > at else (0, at)
+    half = (end - begin) // 2
+    return 1 if half <= k - begin < 2 * half else 0
+
+
+@inlined
 def _forget_mates(at, row, negative, ring, counts, room):
     """Take the other vectors of the leader's axis out again, of which there are few."""
     bins, marks = room.bins, room.marks
     mate = ring[at]
     while mate != at:
-        side = 0 if mate > at else 1
-        begin, end = (at + 1, bins.shape[0] - 1) if side == 0 else (0, at)
-        half = (end - begin) // 2
-        second = 1 if half <= mate - begin < 2 * half else 0
+        side, second = 0 if mate > at else 1, set_of(mate, at, bins.shape[0] - 1)
         counts.grids[side + 2 * second, row, bins[mate]] -= np.uint32(1)
         counts.relative[2 * side + negative + 4 * second, marks[mate]] -= np.uint32(1)
         marks[mate] = -1
@@ -95,15 +100,18 @@ def _forget_mates(at, row, negative, ring, counts, room):
 
 
 @inlined
-def scatter_all(c, rc, at, scale, ring, counts, room):
-    """Count the hits of leader `at` with the coordinates after it, then with those before it."""
+def scatter_all(c, rc, at, row, scale, ring, counts, room):
+    """Count the hits of leader `at` with the coordinates after it, then with those before it.
+
+    They go into row `row` of the grids, that of the leader's coordinate.
+    """
     grids, relative, angle = counts.grids, counts.relative, counts.angle
     bins, marks = room.bins, room.marks
     half = (grids.shape[1] - 2) // 2
     mark_all(c, rc, at, scale, counts.per_unit, half, angle.shape[0], bins, marks)
     lead = c[rc, at]
     negative = 1 if lead < 0 else 0
-    row, last = bins[at], relative.shape[1] - 1
+    last = relative.shape[1] - 1
     for side in range(2):
         begin, end = (at + 1, c.shape[1]) if side == 0 else (0, at)
         turned = 2 * side + negative

@@ -7,12 +7,13 @@ largest |c| reaches T alone, it hits with every other vector: see `ppp.kernels.s
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.amending import amend, binned_in_single
 from ppp.kernels.basis import hide, on_axis, show
 from ppp.kernels.bunched import scatter_bunched, weigh_bunched
+from ppp.kernels.peaks import gather, highest, measure, runner_up
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
@@ -20,90 +21,6 @@ from ppp.kernels.waves import waves
 
 #: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
 FEW = 12
-#: Coordinates that share one maximum: stretches without a candidate are passed over.
-STRETCH = 32
-
-
-class Patterns(NamedTuple):
-    """Coordinates as bit patterns, whose order without the sign is that of |c|.
-
-    So their maxima are plain integer reductions. `peaks` holds those of a row's stretches,
-    `heights` is the same memory read as floats.
-    """
-
-    bits: np.ndarray
-    mask: np.integer
-    peaks: np.ndarray
-    heights: np.ndarray
-
-    @classmethod
-    def of(cls, c: np.ndarray) -> Patterns:
-        """Return the patterns of coordinates (R, m) in float32 or float64."""
-        kind = np.dtype(np.int32 if c.dtype == np.float32 else np.int64).type
-        heights = np.zeros(c.shape[1] // STRETCH + 1, c.dtype)
-        return cls(c.view(kind), kind(np.iinfo(kind).max), heights.view(kind), heights)
-
-
-@inlined
-def largest(bits, rc, begin, end, mask):
-    """Return the largest |c| of a stretch, as its bits."""
-    kind = bits.dtype.type
-    most = kind(0)
-    for k in range(begin, end):
-        most = kind(max(most, kind(bits[rc, k] & mask)))
-    return most
-
-
-@inlined
-def measure(bits, rc, mask, peaks, heights):
-    """Fill the maxima of |c| over stretches; return the largest."""
-    most = 0.0
-    for at in range(0, bits.shape[1], STRETCH):
-        peaks[at // STRETCH] = largest(bits, rc, at, min(bits.shape[1], at + STRETCH), mask)
-        most = max(most, heights[at // STRETCH])
-    return most
-
-
-@inlined
-def gather(c, rc, least, heights, order):
-    """Compress the indices with |c| ≥ least; return how many."""
-    count = 0
-    level = c.dtype.type(least)
-    for begin in range(0, c.shape[1], STRETCH):
-        if heights[begin // STRETCH] >= level:
-            for i in range(begin, min(c.shape[1], begin + STRETCH)):
-                order[count] = i
-                count += abs(c[rc, i]) >= level
-    return count
-
-
-@inlined
-def highest(patterns, rc):
-    """Return the largest |c| of a row, and put it first among the peaks."""
-    bits, mask, peaks, heights = patterns
-    peaks[0] = largest(bits, rc, 0, bits.shape[1], mask)
-    return np.float64(heights[0])
-
-
-@inlined
-def runner_up(patterns, rc):
-    """Return the first index of the largest |c|, how many reach it, and the largest that does not.
-
-    The largest of all is what `highest` left.
-    """
-    bits, mask, peaks, heights = patterns
-    kind, top = bits.dtype.type, peaks[0]
-    end, most = np.int32(bits.shape[1]), kind(0)
-    first, many = end, np.int32(0)
-    # to the end, without a branch: that is a few vector instructions
-    for k in range(bits.shape[1]):
-        here = kind(bits[rc, k] & mask)
-        same = here == top
-        first = np.int32(min(first, np.int32(k) if same else end))
-        most = kind(max(most, kind(0) if same else here))
-        many = np.int32(many + (np.int32(1) if same else np.int32(0)))
-    peaks[0] = most
-    return np.int64(first), np.int64(many), np.float64(heights[0])
 
 
 @inlined
@@ -253,14 +170,14 @@ def vote(first, second, sums):
 
 
 @inlined
-def vote_among(number, order, value, ring, sums):
+def vote_among(number, order, value, sure, ring, sums):
     """Vote where the two largest c² are among the candidates, which this uses up."""
     best, first, second = 0, 0.0, 0.0
     for k in range(number):
         square = value[k] * value[k]
         if square > first:
             best, first = k, square
-    hide(order[best], number, order, value, ring)
+    hide(order[best], number, order, value, sure, ring)
     for k in range(number):
         square = value[k] * value[k]
         second = square if square > second else second
@@ -295,14 +212,14 @@ def search(
             sure,
         )  # fmt: skip
     if top >= 0:
-        hide(top, number, order, value, ring)
+        hide(top, number, order, value, sure, ring)
     total = 0
     for at in range(number):
         lead = value[at]
         if not (sure[at] and lead * lead >= least):
             continue
         if ring.shape[0]:
-            hide(order[at], number, order, value, ring)
+            hide(order[at], number, order, value, sure, ring)
         if gamma > 0.0 and number > FEW:
             settle(
                 x, r, lead, number, lowest, error, per_unit, half, angle.shape[0], vectors,
@@ -318,8 +235,25 @@ def search(
         if ring.shape[0]:
             show(c, r, number, order, value, order[at], ring)
     if total and top < 0:
-        vote_among(number, order, value, ring, sums)
+        vote_among(number, order, value, sure, ring, sums)
     return total
+
+
+@inlined
+def place(x, r, c, at, lead, second, error, scale, basis, counts, room):
+    """Count the planes, bins and angles of a saturated row's leader, whose exact c is `lead`."""
+    half = (counts.grids.shape[1] - 2) // 2
+    kind = c.dtype.type
+    # in the precision in which those of the others are found
+    exact = grid_bin(lead, counts.per_unit, np.float64(half))
+    row = exact if error > 0.0 else grid_bin(kind(lead), kind(counts.per_unit), kind(half))
+    bunched = scatter_bunched(c, r, at, row, second, basis.ring, counts, room.edges)
+    if not bunched:
+        scatter_all(c, r, at, row, scale, basis.ring, counts, room)
+    if error > 0.0:
+        amend(x, r, c, at, row, lead, error, not bunched, basis.rows, counts, room.flags)
+    if counts.full.shape[0]:
+        counts.full[at] += 1
 
 
 @fast_part
@@ -349,21 +283,26 @@ def search_rows(
     """
     bits, mask, peaks, heights = patterns
     rows, tops, ring = room.rows, room.tops, basis.ring
+    usual = scale == 1.0 and (gamma == 0.0 or binned_in_single(counts.per_unit))
     total = saturated = 0
     for at in range(number):
         r = rows[at]
         square = norm2[r - begin]
         lowest = threshold(bound, square, scale)
         most, top = highest(patterns, r), np.int64(-1)
+        error = gamma * math.sqrt(square)
         # float32 holds the bins of rows of usual size only
-        if gamma == 0.0 and scale == 1.0 and most * most >= lowest and most > FAINT:
-            top, many, below = runner_up(patterns, r)
-            second = most if many > on_axis(top, ring) else below
-            rows[saturated], tops[saturated], room.seconds[saturated] = r, top, second
-            saturated += 1
-            vote(most * most, second * second, sums[r - begin])
-            most = second
-        if most * most >= 0.5 * lowest * (1.0 - MARGIN) or gamma > 0.0:
+        if usual and (most + error) ** 2 >= lowest and most > FAINT:
+            leader, many, below = runner_up(patterns, r)
+            lead = np.float64(c[r, leader]) if gamma == 0.0 else dot(x, r, basis.rows, leader)
+            if lead * lead >= lowest:
+                top, second = leader, most if many > on_axis(leader, ring) else below
+                rows[saturated], tops[saturated] = r, top
+                room.leads[saturated], room.seconds[saturated] = lead, second
+                saturated += 1
+                vote(lead * lead, second * second, sums[r - begin])
+                most = second
+        if (most + error) ** 2 >= 0.5 * lowest * (1.0 - MARGIN):
             measure(bits, r, mask, peaks, heights)
             total += search(
                 x, r, c, square, scale, lowest, most, top, gamma, basis, sums[r - begin],
@@ -379,12 +318,12 @@ def search_rows(
         if not whole or not weigh_bunched(c, r, top, square, fourth, room.seconds[at], row):
             weigh_all(c, r, top, mates, row)
     for at in range(saturated if counts.grids.shape[1] else 0):
-        lead, last = tops[at], -1
+        r, top, lead = rows[at], tops[at], room.leads[at]
+        error = gamma * math.sqrt(norm2[r - begin])
+        mate, last = top, -1
         # all vectors of an axis lead alike
-        while lead != last:
-            if not scatter_bunched(c, rows[at], lead, room.seconds[at], ring, counts, room.edges):
-                scatter_all(c, rows[at], lead, scale, ring, counts, room)
-            if counts.full.shape[0]:
-                counts.full[lead] += 1
-            lead, last = ring[lead] if ring.shape[0] else tops[at], tops[at]
+        while mate != last:
+            place(x, r, c, mate, lead, room.seconds[at], error, scale, basis, counts, room)
+            mate, last = ring[mate] if ring.shape[0] else top, top
+            lead = np.float64(c[r, mate])
     return total

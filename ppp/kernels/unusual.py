@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ppp.kernels.peaks import Patterns
 from ppp.kernels.rows import (
     EXTREME,
     VALID,
@@ -18,7 +19,6 @@ from ppp.kernels.rows import (
     read_only,
     sum_squares,
 )
-from ppp.kernels.searching import Patterns
 
 #: The smallest positive number in float32.
 LEAST_SINGLE = 2.0**-149

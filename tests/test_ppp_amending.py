@@ -1,0 +1,109 @@
+"""Saturated rows known by float32 products: the counts of float64, what was in doubt amended."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from tallies import assert_same_counts, counted, in_both_precisions
+
+import ppp
+from ppp.block_counting import SINGLE_WIDTH
+from ppp.frame import Frame
+from ppp.kernels.amending import CELL, TURN, _flag, binned_in_single
+from ppp.kernels.orthonormal import Room
+from ppp.kernels.rows import FAST, read_only
+from ppp.orthonormal_counting import _counts
+from ppp.planes import Planes
+from ppp.rule import Rule
+from ppp.tally import Tally
+
+N = 64
+
+
+def rows_along(vectors, noise, count=300, seed=0):
+    """Rows near one vector each, with others of every size, ties and zeros among them."""
+    rng = np.random.default_rng(seed)
+    m = len(vectors)
+    along = np.eye(m)[rng.integers(m, size=count)] * rng.choice([-2.0, 1.0], (count, 1))
+    along += noise / np.sqrt(m) * rng.standard_normal((count, m))
+    along[:20] = np.round(along[:20], 2)
+    along[20:24, :2] = 1.0, -1.0  # two leaders alike
+    return (along @ vectors).astype(np.float32)
+
+
+FRAMES = {
+    "haar": Frame.haar(N, 1),
+    "incomplete": Frame.given(Frame.haar(N, 1).vectors[:37]),
+    "reflected": Frame.given(-Frame.haar(N, 2).vectors[::-1]),
+    "nearly standard": Frame.given(
+        np.linalg.qr(np.eye(N) + 1e-4 * np.random.default_rng(0).standard_normal((N, N)))[0]
+    ),
+}
+RULES = {
+    "usual": Rule(0.75),
+    "two leaders": Rule(0.45),
+    "fine": Rule(0.75, bins=4096, angles=7200),
+    "coarse": Rule(0.75, bins=8, angles=12),
+    "no power of two": Rule(0.75, bins=1000),
+    "distance": Rule(0, distance=0.6),
+}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.4])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", FRAMES)
+def test_counts_are_those_of_float64(name, rule, noise):
+    assert N >= SINGLE_WIDTH
+    frame, x = FRAMES[name], rows_along(FRAMES[name].vectors, noise)
+    single, double = in_both_precisions(x, frame, RULES[rule])
+    assert single.hits > 250 * (frame.m - 1) or rule == "distance"
+    assert single.hits > 0
+    atol = 3e-7 * single.hits
+    np.testing.assert_allclose(single.moments, double.moments, rtol=2e-6, atol=atol)
+    # the choice of pairs that reads both ways, and the counts without bins
+    both = counted(x, frame, RULES[rule], "permutation")
+    assert_same_counts(both, counted(x.astype(np.float64), frame, RULES[rule], "permutation"))
+    pooled = ppp.project(x, frame, epsilon=0.75, null=None).hits
+    assert rule != "usual" or pooled == single.hits
+
+
+@pytest.mark.parametrize("exponent", [-200, -105, -97, 20, 97, 99, 105])
+def test_rows_of_any_size_are_amended_alike(exponent):
+    frame, x = FRAMES["haar"], rows_along(FRAMES["haar"].vectors, 0.05, 60)
+    sized = np.ldexp(x.astype(np.float64), exponent).astype(np.float32)
+    single, double = in_both_precisions(sized, frame, Rule(0.75))
+    if exponent > -97:
+        assert single.hits == double.hits == counted(x, frame, Rule(0.75)).hits
+        assert single.angle.tolist() == counted(x, frame, Rule(0.75)).angle.tolist()
+
+
+@numba.njit(fastmath=FAST, error_model="numpy", _nrt=False)
+def flagged(c, lead, error, counts, flags):
+    _flag(c, 0, lead, error, counts, flags)
+
+
+def test_only_what_is_close_to_an_edge_is_in_doubt():
+    rng = np.random.default_rng(4)
+    rule, m, error = Rule(0.75), 4000, 1e-5
+    tally = Tally(Planes.of(Frame.standard(m), "combination"), rule, 2.0, True)
+    c = rng.uniform(-0.9, 0.9, m).astype(np.float32)
+    c[0] = 0.0
+    flags = Room.of(m, rule.angles).flags
+    flagged(read_only(c[None]), 1.0, error, _counts(tally), flags)
+    position, angle = c * 256.0, np.arctan(c.astype(float)) * 720 / (2 * np.pi)
+    cell, turn = (np.abs(a - np.round(a)) for a in (position, angle))
+    near = np.select([cell < error * 256, cell > 1.02 * error * 256], [True, False], None)
+    assert all(bool(flags[k] & CELL) == near[k] for k in range(m) if near[k] is not None)
+    # both coordinates may be off
+    worst = error * (1 + np.abs(c)) / (1 + c**2) * 720 / (2 * np.pi)
+    assert (flags[:m][turn < worst] & TURN).all()
+    assert not (flags[:m][turn > 1.3 * error * 720 / (2 * np.pi) + 1e-3] & TURN).any()
+    assert flags[0] == CELL | TURN
+    share = np.mean(flags[:m] > 0)
+    assert 0.003 < share < 0.012
+
+
+def test_bins_that_float32_finds_exactly():
+    found = [binned_in_single.py_func(v) for v in (1.0, 256.0, 2.0**-60, 62.5, 2.0**61, 3e-30)]
+    assert found == [True, True, True, False, False, False]
