@@ -77,15 +77,14 @@ def projections(numbers, widths, kinds, epsilons):
 
 
 def saturated(numbers, widths):
-    """Rows that hit every plane of a vector: the standard basis, its antipodes, any vectors."""
+    """Rows that hit every plane of a vector: an axis, its antipodes, turned ones, any vectors."""
     lines = []
     for n in widths:
         count = max(64, numbers // n)
         for name, frame in frames(n).items():
-            if name == "haar":
-                continue
-            kind = "along the vectors" if name == "random 2×" else "one-hot"
-            x = along(frame, count) if name == "random 2×" else activations(kind, count, n)
+            axes = frame.is_standard or frame.axial
+            kind = "one-hot" if axes else "along the vectors"
+            x = activations(kind, count, n) if axes else along(frame, count)
             lines += _cases(x, Planes.of(frame, "combination"), (0.75,), (n, kind, name))
     return _table("Every plane of a vector hit, one worker (CPU time, medians)", lines)
 
