@@ -52,13 +52,15 @@ class BlockCounter(ABC):
         frame = tally.planes.frame
         self._whole = frame.is_standard
         self._vectors = np.empty((0, 0)) if frame.is_standard else frame.vectors
-        self._single, self._gamma, self._axes = None, 0.0, None
+        self._single, self._part, self._gamma, self._axes = None, 0, 0.0, None
         if not frame.is_standard and frame.axial:
             self._axes = frame.axes
             self._signs = np.sign(frame.vectors[np.arange(frame.m), self._axes])
         elif not frame.is_standard and frame.n >= SINGLE_WIDTH:
             self._single = frame.single
-            self._gamma = error_share(frame.n, self._depth)
+            # parts of one size, as the longest of them says how much is rounded
+            self._part = -(-frame.n // -(-frame.n // self._depth))
+            self._gamma = error_share(frame.n, self._part)
         self._rooms: dict[tuple[np.dtype, np.dtype], tuple[Any, Spare]] = {}
         self._pending = 0
 
@@ -155,7 +157,7 @@ class BlockCounter(ABC):
             if self._single is None or x.dtype != np.float32:
                 c = x.astype(np.float64, copy=False) @ self._vectors.T
                 return read_only(c), 0.0
-            return read_only(product(x, self._single, self._depth)), self._gamma
+            return read_only(product(x, self._single, self._part)), self._gamma
 
 
 def new_ledger(classes: int) -> Ledger:

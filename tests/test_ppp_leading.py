@@ -142,6 +142,25 @@ def test_pairs_beyond_a_chunk_are_counted_as_those_in_it(m, kind):
     assert agree(counted(x, frame, 0.75, "permutation"), points, 1e-6).hits > 0
 
 
+@pytest.mark.parametrize("name", ["random", "random, narrow"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_samples_on_a_vector_keep_their_side_of_an_edge(name, dtype):
+    frame = Frame.given(FRAMES[name])
+    x = (frame.vectors[:20] * np.resize([-3.0, 0.5, 1.0], (20, 1))).astype(dtype)
+    for pairs in ("combination", "permutation"):
+        points = ppp.points(x, frame, 0.75, pairs)
+        assert agree(counted(x, frame, 0.75, pairs), points, 1e-6).hits > 0
+
+
+def test_many_pairs_in_doubt_are_placed_like_a_few():
+    # angular bins hardly wider than the error of a float32 product: many pairs are near an edge
+    frame = Frame.given(FRAMES["random"])
+    x = rows("single", frame.vectors, 30).astype(np.float32)
+    rule = Rule(0.75, bins=512, angles=2**16)
+    single, _ = in_both_precisions(x, frame, rule, pairs="permutation")
+    assert single.hits > 30 * 100
+
+
 def test_tables_that_give_way_to_others_are_made_again(monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((40, 20))
     x = np.tile(rows("single", vectors, 60), (2, 1)).astype(np.float32)

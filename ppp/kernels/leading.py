@@ -18,9 +18,14 @@ from ppp.kernels.waves import arc, single, upright, wave_between
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
 #: No hit, a hit, and from there on a pair to be decided by itself.
-NONE, SURE, DOUBTFUL = 0, 1, 2
+NONE, SURE, DOUBTFUL = 0, 1, 64
+#: Times so much: a hit whose grid bins are in doubt (twice that, if the plane is turned round as
+#: well), and one whose angular bin is.
+UNPLACED, UNTURNED = 2, 4
 #: Pairs looked at together, and the places each field of theirs takes.
 CHUNK, _STEP = 512, 528
+#: Coordinates made again in one loop.
+TOGETHER = 4
 #: Of pairs: w2 of the plane with the smaller index first; how far rounding may have moved w; the
 #: angle of (|w1|, |w2|), and the inverse of the larger one; the verdict; the grid bins of w1 and w2
 #: and the angular bin; one for a sure hit; its cos 4φ; its ‖w‖²/‖x‖². Then the grid bins in the
@@ -44,8 +49,9 @@ class Span(NamedTuple):
 
     `pairs` holds the fields above one after the other, in the precision of the coordinates; `bits`
     is the same memory read as integers. `outer`, `inner` and `turns` (CHUNK,) say where a pair is
-    counted; the first two also for the plane turned round. `tables` (S, 4, m) keeps what is known
-    of the planes of S leaders, `owner` says of which.
+    counted; the first two also for the plane turned round. `doubts` and `others` list pairs of the
+    chunk, `values` and `cosines` are what is exactly known of those. `tables` (S, 4, m) keeps what
+    is known of the planes of S leaders, `owner` says of which.
     """
 
     pairs: np.ndarray
@@ -55,6 +61,10 @@ class Span(NamedTuple):
     turns: np.ndarray
     turned_outer: np.ndarray
     turned_inner: np.ndarray
+    doubts: np.ndarray
+    others: np.ndarray
+    values: np.ndarray
+    cosines: np.ndarray
     tables: np.ndarray
     owner: np.ndarray
 
@@ -63,11 +73,13 @@ class Span(NamedTuple):
         """Return room for a frame of m vectors; coordinates are float32 or float64."""
         pairs = np.zeros(FIELDS * _STEP, kind)
         places = [np.zeros(CHUNK, np.int32) for _ in range(5)]
+        doubts = [np.zeros(CHUNK + TOGETHER, np.int32) for _ in range(2)]
+        exact = [np.zeros(CHUNK + TOGETHER) for _ in range(2)]
         slots = min(m, max(FEWEST, TABLES // (4 * m * pairs.itemsize)))
         # not filled: only what is used of it takes memory
         tables = np.empty((slots, 4, m), kind)
         bits = pairs.view(np.int32 if pairs.itemsize == 4 else np.int64)
-        return cls(pairs, bits, *places, tables, np.full(slots, -1))
+        return cls(pairs, bits, *places, *doubts, *exact, tables, np.full(slots, -1))
 
 
 @inlined_part
@@ -76,37 +88,54 @@ def _rest(g):
     return 1.0 - g * g
 
 
+# A loop that writes one array and reads a few others is one that the compiler turns into vector
+# instructions: it must prove at run time that no two of them overlap. So all fields are one array,
+# and their places unsigned, which can be no index from the end.
+
+
+@inlined
+def _inverse(rest):
+    """Return 1/√(1 − g²), of vectors that are (nearly) parallel one."""
+    return 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
+
+
+@inlined
+def _fill_table(i, gram, table):
+    """Fill the table of leader i."""
+    kind = table.dtype.type
+    least = CLOSE if single(kind) else NEARLY_PARALLEL
+    for j in range(table.shape[1]):
+        k = np.uint64(j)
+        rest = _rest(gram[i, k])
+        table[INVERSE, k] = kind(_inverse(rest) if rest >= NEARLY_PARALLEL else 0.0)
+    for j in range(table.shape[1]):
+        k = np.uint64(j)
+        g = gram[i, k]
+        rest = _rest(g)
+        # orthogonal vectors need no arithmetic, so that their ties stay ties
+        size = _inverse(rest) if g != 0.0 else 0.0
+        size = size if rest >= least else np.inf
+        table[SLACK, k] = kind(size if rest >= DEGENERATE else 0.0)
+    for j in range(table.shape[1]):
+        k = np.uint64(j)
+        rest = _rest(gram[i, k])
+        table[TILT, k] = kind(gram[i, k] * _inverse(rest) if rest >= NEARLY_PARALLEL else 0.0)
+    for j in range(table.shape[1]):
+        k = np.uint64(j)
+        size = abs(gram[i, k])
+        size = size if size < 1.0 else 1.0
+        angle = upright(size, math.sqrt(1.0 - size * size), np.float64)
+        table[BETWEEN, k] = kind(math.pi - angle if gram[i, k] < 0.0 else angle)
+
+
 @fast_part
 def table_of(i, gram, span):
     """Return which of the tables is that of leader i, filled."""
     at = i % span.owner.shape[0]
-    if span.owner[at] == i:
-        return at
-    inverse, tilt, slack, between = span.tables[at]
-    least = CLOSE if single(inverse.dtype.type) else NEARLY_PARALLEL
-    for k in range(inverse.shape[0]):
-        rest = _rest(gram[i, k])
-        own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
-        inverse[k] = own if rest >= NEARLY_PARALLEL else 0.0
-        # orthogonal vectors need no arithmetic, so that their ties stay ties
-        size = own if gram[i, k] != 0.0 else 0.0
-        size = size if rest >= least else np.inf
-        slack[k] = size if rest >= DEGENERATE else 0.0
-    for k in range(tilt.shape[0]):
-        rest = _rest(gram[i, k])
-        own = 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
-        tilt[k] = gram[i, k] * own if rest >= NEARLY_PARALLEL else 0.0
-    for k in range(between.shape[0]):
-        size = min(1.0, abs(gram[i, k]))
-        angle = upright(size, math.sqrt(1.0 - size * size), np.float64)
-        between[k] = math.pi - angle if gram[i, k] < 0.0 else angle
-    span.owner[at] = i
+    if span.owner[at] != i:
+        _fill_table(i, gram, span.tables[at])
+        span.owner[at] = i
     return at
-
-
-# A loop that writes one array and reads a few others is one that the compiler turns into vector
-# instructions: it must prove at run time that no two of them overlap. So all fields are one array,
-# and their places unsigned, which can be no index from the end.
 
 
 @inlined
@@ -162,13 +191,13 @@ def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
 
 
 @inlined
-def _doubt(verdict, clear, kind):
-    """Return the verdict of a pair whose bin or angle may be unclear: then it is doubled.
+def _doubt(verdict, clear, unclear, kind):
+    """Return the verdict of a pair whose bin or angle may be unclear: then it is multiplied.
 
     A choice between the verdict that was there and another would be a store under a mask, which is
     far slower.
     """
-    return verdict * (kind(1.0) if clear else kind(2.0))
+    return verdict * (kind(1.0) if clear else kind(unclear))
 
 
 @inlined
@@ -195,7 +224,7 @@ def place(c, rc, i, lead, unit, half, begin, end, span):
         clear = clear & _inside(second, each, off, kind)
         pairs[q + ROW] = guarded(near, each, side)
         pairs[q + COLUMN] = guarded(second, each, side)
-        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, kind)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
 
 
 @inlined
@@ -213,7 +242,7 @@ def turn_round(c, rc, i, lead, unit, half, begin, end, table, span):
         clear = clear & _inside(second, each, off, kind)
         pairs[q + TURNED_ROW] = guarded(near, each, side)
         pairs[q + TURNED_COLUMN] = guarded(second, each, side)
-        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, kind)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
 
 
 @inlined
@@ -263,7 +292,7 @@ def turn_pairs(c, rc, i, lead, axes, count, begin, end, span):
         along = flat if second == zero else steep
         at = along if axis else at
         pairs[q + TURN] = at
-        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear | axis, kind)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear | axis, UNTURNED, kind)
 
 
 @inlined
@@ -272,12 +301,12 @@ def doubt_all(begin, end, span):
     pairs, kind = span.pairs, span.pairs.dtype.type
     for j in range(end - begin):
         q = np.uint64(j)
-        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], False, kind)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], False, DOUBTFUL, kind)
 
 
 @inlined
 def weigh_pairs(c, rc, i, lead, norm2, begin, end, table, span, sums):
-    """Add the sure hits to the row's sums; return how many, and whether pairs are in doubt."""
+    """Add the sure hits to the row's sums; return how many there are."""
     pairs, kind = span.pairs, c.dtype.type
     own, zero, one, unit = kind(lead), kind(0.0), kind(1.0), kind(1.0 / norm2)
     for j in range(end - begin):
@@ -291,11 +320,10 @@ def weigh_pairs(c, rc, i, lead, norm2, begin, end, table, span, sums):
         pairs[q + HIT] = one if hit else zero
         pairs[q + SHARE] = kind(share) if hit else -one
         pairs[q + WAVE] = wave if hit else zero
-    hits, verdicts, linear, quadratic = zero, zero, 0.0, 0.0
+    hits, linear, quadratic = zero, 0.0, 0.0
     for j in range(end - begin):
         q = np.uint64(j)
         hits += pairs[q + HIT]
-        verdicts += pairs[q + VERDICT]
     for j in range(end - begin):
         wave = np.float64(pairs[np.uint64(j) + WAVE])
         linear += wave
@@ -304,8 +332,7 @@ def weigh_pairs(c, rc, i, lead, norm2, begin, end, table, span, sums):
     sums[1] += number
     sums[2] += linear
     sums[3] += 2.0 * quadratic - number
-    # a verdict of one is a hit, any larger one a doubt
-    return number, verdicts > hits
+    return number
 
 
 @inlined

@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.doubts import list_doubts, place_doubts
 from ppp.kernels.inputs import COLUMNS, close
 from ppp.kernels.leading import (
     CHUNK,
-    DOUBTFUL,
-    SURE,
-    VERDICT,
     Span,
     best_of,
     direct,
@@ -196,21 +194,15 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
 
 
 @fast_part
-def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, end, frame, counts, room, sums):
-    """Count the pairs in doubt of leader i with vectors begin … end − 1; return their hits."""
-    pairs, hits = room.span.pairs, 0
-    for start in range(0, end - begin, ASKED):
-        # mostly none: so many are asked at once
-        first, doubtful = np.uint64(start), np.int32(0)
-        for j in range(ASKED):
-            verdict = np.int32(pairs[first + np.uint64(j) + VERDICT])
-            doubtful = np.int32(max(doubtful, verdict))
-        for k in range(begin + start, min(end, begin + start + ASKED) if doubtful > SURE else 0):
-            if pairs[np.uint64(k - begin) + VERDICT] >= DOUBTFUL:
-                near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
-                hits += _count_pair(
-                    x, r, i, k, lead, near, norm2, scale, least, frame, counts, room.best, sums
-                )
+def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, number, frame, counts, room, sums):
+    """Count the listed pairs of leader i whose hits are in doubt; return how many hit."""
+    hits = 0
+    for at in range(number):
+        k = begin + np.int64(room.span.doubts[at])
+        near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
+        hits += _count_pair(
+            x, r, i, k, lead, near, norm2, scale, least, frame, counts, room.best, sums
+        )
     return hits
 
 
@@ -232,7 +224,12 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
                 turn_round(c, r, i, lead, unit, half, begin, end, table, span)
             if not SMALL <= unit <= LARGE:
                 doubt_all(begin, end, span)
-        hits, doubtful = weigh_pairs(c, r, i, lead, norm2, begin, end, table, span, sums)
+        doubts = list_doubts(begin, end, span)
+        if half > 0:
+            doubts = place_doubts(
+                x, r, c, i, lead, scale, error, begin, doubts, frame, counts, span
+            )
+        hits = weigh_pairs(c, r, i, lead, norm2, begin, end, table, span, sums)
         total += hits
         if hits:
             reach, cos4, j = best_of(begin, end, span)
@@ -241,10 +238,9 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
                 sums[4], sums[5], sums[6] = 1.0, wave, 2.0 * wave * wave - 1.0
             if half > 0:
                 scatter_pairs(i, lead, scale, begin, end, counts, span)
-        if doubtful:
-            total += _settle(
-                x, r, c, i, lead, norm2, scale, least, error, begin, end, frame, counts, room, sums
-            )
+        total += _settle(
+            x, r, c, i, lead, norm2, scale, least, error, begin, doubts, frame, counts, room, sums
+        )
     return total
 
 
