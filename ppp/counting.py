@@ -32,8 +32,8 @@ def search_arguments(planes: Planes, rule: Rule) -> tuple[Any, ...]:
 def bound_of(rule: Rule) -> Any:
     """Return the rule's threshold as kernels take it."""
     share = rule.epsilon**2 * (1 - SLACK)
-    distance2 = -1.0 if rule.distance is None else rule.distance**2
-    return cpu.Bound(share, 1 - SLACK, distance2)
+    distance = -1.0 if rule.distance is None else rule.distance
+    return cpu.Bound(share, 1 - SLACK, distance)
 
 
 #: The numba engine.

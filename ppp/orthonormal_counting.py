@@ -29,15 +29,11 @@ class OrthonormalCounter(BlockCounter):
     def __init__(self, tally: Tally, bound: Bound) -> None:
         super().__init__(tally, bound)
         self._counts, rule = _counts(tally), tally.rule
-        # bins of float32 rows are found in float32 where that neither rounds nor overflows
-        per_unit = self._counts.per_unit
-        self._single_bins = SMALL <= per_unit <= LARGE and math.frexp(per_unit)[0] == 0.5
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
-        ring, self._copies = _ring(self._axes)
-        self._basis = Basis(self._vectors, ring)
+        self._basis, self._copies = _basis(self._vectors, self._axes)
 
     def _ready(self, x: np.ndarray) -> np.ndarray:
-        exactly = (self._whole or self._axes is not None) and not self._single_bins
+        exactly = (self._whole or self._axes is not None) and not self._counts.single
         return x.astype(np.float64, copy=False) if exactly else x
 
     def _room(self, c: np.ndarray) -> Room:
@@ -78,19 +74,20 @@ class OrthonormalCounter(BlockCounter):
         return max(0.0, root) ** 4 * (1 - 1e-9)
 
 
-def _ring(axes: np.ndarray | None) -> tuple[np.ndarray, int]:
-    """Return the next vector on each one's axis, if any axis has several; and how few one has."""
-    ring = np.zeros(0, np.int64)
+def _basis(vectors: np.ndarray, axes: np.ndarray | None) -> tuple[Basis, int]:
+    """Return what the kernel needs to know of the frame, and how few vectors an axis has."""
+    none = np.zeros(0, np.int64)
     if axes is None:
-        return ring, 1
+        return Basis(vectors, none, none), 1
     _, begins, many = np.unique(np.sort(axes), return_index=True, return_counts=True)
-    if many.max() > 1:
-        ring = np.empty(len(axes), np.int64)
-        order, ends = np.argsort(axes, kind="stable"), begins + many - 1
-        after = np.roll(order, -1)
-        after[ends] = order[begins]
-        ring[order] = after
-    return ring, int(many.min())
+    if many.max() == 1:
+        return Basis(vectors, none, none), 1
+    order, ends = np.argsort(axes, kind="stable"), begins + many - 1
+    after = np.roll(order, -1)
+    after[ends] = order[begins]
+    ring = np.empty(len(axes), np.int64)
+    ring[order] = after
+    return Basis(vectors, axes.astype(np.int64), ring), int(many.min())
 
 
 def _counts(tally: Tally) -> Counts:
@@ -98,7 +95,7 @@ def _counts(tally: Tally) -> Counts:
     m = planes.frame.m
     side = rule.bins + 2 if detailed else 0
     tabled = detailed and planes.tabled
-    bins = rule.angles if detailed else 0
+    bins, per_unit = rule.angles if detailed else 0, rule.bins / (2 * tally.half_width)
     return Counts(
         np.empty((4, side, side), np.uint32),
         np.zeros((4, side), np.bool_),
@@ -106,5 +103,6 @@ def _counts(tally: Tally) -> Counts:
         np.zeros(m if tabled else 0, np.int64),
         np.zeros((8, columns(bins)), np.uint32),
         np.zeros(bins, np.int64),
-        rule.bins / (2 * tally.half_width),
+        per_unit,
+        SMALL <= per_unit <= LARGE and math.frexp(per_unit)[0] == 0.5,
     )

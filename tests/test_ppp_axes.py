@@ -119,3 +119,33 @@ def test_signs_and_order_of_axes_leave_the_planes_of_the_standard_basis():
     plain = counted(signs.astype(np.float32) * x[:, order], Frame.standard(50), 0.6)
     assert turned.hits > 100
     assert_same_counts(plain, turned)
+
+
+def test_an_axis_may_have_hundreds_of_vectors():
+    rng = np.random.default_rng(6)
+    vectors = np.repeat(np.eye(3), [150, 1, 90], axis=0) * rng.choice([-1.0, 1.0], (241, 1))
+    x = rng.laplace(size=(12, 3)).astype(np.float32) ** 3
+    frame, four = Frame.given(rng.permutation(vectors)), Frame.given(vectors[[0, 150, 151]])
+    tally, few = counted(x, frame, 0.8), counted(x, four, 0.8)
+    # pairs of the axes (0, 1), (0, 2), (1, 2), as often as there are pairs of their vectors
+    assert tally.hits == few.kept @ [150, 150 * 90, 90]
+    assert few.kept.min() > 0
+
+
+@pytest.mark.parametrize("size", [1e-180, 1e-30, 1.0, 1e150])
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_a_distance_of_zero_keeps_what_lies_in_a_plane_whatever_its_size(size, epsilon):
+    x = size * np.array([[1.0, 0.5, 0.25, 0.1], [0.6, 0.8, 0.0, 0.0], [0.0, 0.0, -0.0, 1.0]])
+    for frame in (Frame.standard(4), Frame.haar(4, 0)):
+        tally = counted(x @ frame.vectors, frame, Rule(epsilon, distance=0.0))
+        assert tally.kept.tolist() == [1, 0, 1, 0, 1, 1]
+        assert counted(x @ frame.vectors, frame, Rule(epsilon, distance=size)).hits >= 10
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_zeros_have_no_sign(dtype):
+    x = np.array([[-0.0, 0.0, 0.0, 1.0], [0.0, -0.0, -0.0, 1.0]], dtype)
+    rule = Rule(0, distance=2.0, bins=16, angles=8)
+    signed, plain = (counted(rows, Frame.standard(4), rule) for rows in (x, np.abs(x)))
+    assert_same_counts(signed, plain)
+    assert signed.angle.tolist() == [6, 0, 6, 0, 0, 0, 0, 0]

@@ -200,14 +200,16 @@ def test_huge_saturated_rows_sum_up_like_others(power):
     np.testing.assert_allclose(huge.moments, plain.moments, rtol=1e-12)
 
 
+@pytest.mark.parametrize("opposite", [False, True])
 @pytest.mark.parametrize("bins", [20, 100, 1000])
-def test_bins_that_are_no_power_of_two_are_exact(engine, bins):
+def test_bins_that_are_no_power_of_two_are_exact(engine, bins, opposite):
     rng = np.random.default_rng(bins)
     n, rule = 20, Rule(0.75, bins=bins)
-    x = (rng.integers(-3, 4, (200, n)) * (4.0 / bins)).astype(np.float32)
-    x[np.arange(200), rng.integers(n, size=200)] = 1.0
-    tally = counted(x, Frame.standard(n), rule, engine=engine)
-    hits = naive.points(x, np.eye(n), np.eye(n), 0.75)
+    frame = Frame.given(np.vstack([np.eye(n), -np.eye(n)])) if opposite else Frame.standard(n)
+    x = (rng.integers(-3, 4, (60, n)) * (4.0 / bins)).astype(np.float32)
+    x[np.arange(60), rng.integers(n, size=60)] = 1.0
+    tally = counted(x, frame, rule, engine=engine)
+    hits = naive.points(x, frame.vectors, frame.gram, 0.75)
     grid, outside = naive.grid(hits, tally.half_width, bins)
     np.testing.assert_array_equal(tally.grid, grid)
     assert tally.outside == outside

@@ -11,28 +11,24 @@ import math
 import numpy as np
 
 from ppp.kernels.rows import dot, inlined
-from ppp.kernels.saturated import LARGE, SMALL, grid_bin, set_of
+from ppp.kernels.saturated import grid_bin, set_of
 from ppp.kernels.turning import beyond, doubt, turn_from
 
 #: How many coordinates are asked at once whether any of them is in doubt: mostly none is.
 ASKED = 16
+#: What rounding of a coordinate's place in its bin may cost, in bins.
+_ROUNDED = np.float32(2.0**-23)
 #: What may be in doubt of a coordinate.
 CELL, TURN = 1, 2
-
-
-@inlined
-def binned_in_single(per_unit):
-    """Return whether float32 bins a float32 number exactly: the product neither rounds nor ends."""
-    return SMALL <= per_unit <= LARGE and math.frexp(per_unit)[0] == 0.5
 
 
 @inlined
 def _flag(c, rc, lead, error, counts, flags):
     """Fill what is in doubt of coordinates within `error` of the truth, beside their leader."""
     count, half = counts.angle.shape[0], np.float32(0.5)
-    unit, wide = np.float32(counts.per_unit), np.float32(1.01 * error * counts.per_unit)
+    unit, wide = np.float32(counts.per_unit), np.float32(1.01 * error * counts.per_unit) + _ROUNDED
     inverse = np.float32(1.0 / lead)
-    # both coordinates may be off: an angle by at most (1 + |t|)/(1 + t²) ≤ 1.21 times as much
+    # the leader's may be off as well: the angle by (1 + |t|)/(1 + t²) ≤ 1.21 times as much
     off = 1.25 / (2.0 * math.pi) * count * error / abs(lead)
     margin = doubt(count) + np.float32(off)
     for k in range(c.shape[1]):
@@ -73,7 +69,7 @@ def amend(x, r, c, at, row, lead, error, halved, vectors, counts, flags):
     lead : float
         The leader's coordinate, exact.
     halved : bool
-        Whether the hits were counted into two sets that take turns.
+        Whether the second halves were counted into a set of their own.
     vectors, counts
         The frame, and what is counted.
     flags : (m + ASKED,) int32 array

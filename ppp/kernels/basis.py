@@ -10,13 +10,14 @@ from ppp.kernels.rows import inlined
 
 
 class Basis(NamedTuple):
-    """A frame whose vectors are orthonormal, but for those on one axis.
+    """A frame of which any two vectors are orthogonal or lie on one axis.
 
-    Unit vectors (m, n), none for the standard basis; for each the next one on its axis, (m,), in a
-    ring, none where every axis has but one.
+    Unit vectors (m, n), none for the standard basis; the axis of each and, in a ring, the next
+    vector on it, both (m,), none where every axis has but one.
     """
 
     rows: np.ndarray
+    axes: np.ndarray
     ring: np.ndarray
 
 
@@ -32,23 +33,23 @@ def on_axis(i, ring):
 
 
 @inlined
-def hide(i, number, order, value, sure, ring):
-    """Make nothing of the candidates on the axis of vector i, itself among them, for sure."""
-    mate, last = i, -1
-    while mate != last:
-        for k in range(number):
-            if order[k] == mate:
-                value[k] = np.nan
-                sure[k] = True
-        mate, last = ring[mate] if ring.shape[0] else i, i
+def _together(i, j, axes):
+    """Return whether two vectors lie on one axis, as any does with itself."""
+    return axes[i] == axes[j] if axes.shape[0] else i == j
 
 
 @inlined
-def show(c, rc, number, order, value, i, ring):
+def hide(i, number, order, value, sure, axes):
+    """Make nothing of the candidates on the axis of vector i, itself among them, for sure."""
+    for k in range(number):
+        if _together(i, order[k], axes):
+            value[k] = np.nan
+            sure[k] = True
+
+
+@inlined
+def show(c, rc, number, order, value, i, axes):
     """Undo what `hide` did."""
-    mate, last = i, -1
-    while mate != last:
-        for k in range(number):
-            if order[k] == mate:
-                value[k] = c[rc, mate]
-        mate, last = ring[mate] if ring.shape[0] else i, i
+    for k in range(number):
+        if _together(i, order[k], axes):
+            value[k] = c[rc, order[k]]

@@ -21,8 +21,9 @@ REACH = 8
 #: Pairs of edges compared with, at most, and for every so many coordinates one more: with more of
 #: them counters are as fast.
 _PAIRS, _WIDTH = 6, 32
-#: What a coordinate before the leader counts, one after it counts one: both fit into a number.
-_BEFORE, _AFTER = 2**16, 2**16 - 1
+#: What a coordinate before the leader counts, one after it counts one: so a number tells both. And
+#: what is left of it when it has been shifted to one of them.
+_BEFORE, _PART = 2**16, 2**16 - 1
 #: Rows up to this wide, so that a sum of these fits.
 WIDEST = 2**15
 #: Fewest angular bins, so that REACH of them on each side of an axis have their columns.
@@ -87,7 +88,7 @@ def _held(reach):
 def _set_edges(cells, turns, size, per_unit, edges):
     """Fill the edges of a leader's bins; return whether they are certain.
 
-    An edge is the least float32 that lies above it.
+    Those of the grid are exact; for one of an angle stands the least float32 beyond it.
     """
     low, high, slots = edges.low, edges.high, edges.slots
     width, certain = 1.0 / per_unit, True
@@ -176,7 +177,7 @@ def _add(line, begin, numbers, first, side):
     shift = np.int32(16 * side)
     for k in range(REACH):
         q = np.uint64(k)
-        number = (numbers[np.uint64(first) + q] >> shift) & _AFTER
+        number = (numbers[np.uint64(first) + q] >> shift) & _PART
         line[np.uint64(begin) + q] += np.uint32(number)
 
 
@@ -211,7 +212,7 @@ def _add_turns(negative, total, zeros, counts, edges):
         angles = relative[2 * side + negative]
         _add(angles, axis - REACH, between, 0, side)
         _add(angles, axis, between, REACH, side)
-        angles[last + 1 - SLOTS] += np.uint32((zeros >> np.int32(16 * side)) & _AFTER)
+        angles[last + 1 - SLOTS] += np.uint32((zeros >> np.int32(16 * side)) & _PART)
 
 
 @inlined
@@ -249,7 +250,8 @@ def scatter_bunched(c, rc, at, row, second, ring, counts, edges):
 def weigh_bunched(c, rc, at, norm2, fourth, second, sums):
     """Do what `weigh_all` does if the others are small; return whether they are.
 
-    `norm2` and `fourth` are Σ c² and Σ c⁴ of the row, which has |c| ≤ second but for the leader.
+    `norm2` and `fourth` are Σ c² and Σ c⁴ of the row, which has |c| ≤ second but for the leader,
+    the only vector on its axis.
     """
     lead = np.float64(c[rc, at])
     inverse = 1.0 / (lead * lead)

@@ -84,9 +84,9 @@ def plain_products(device: torch.device) -> Iterator[None]:
 def threshold(bound: Bound, norm2: torch.Tensor, scale: torch.Tensor | float) -> torch.Tensor:
     """Return the least w·w that keeps each row (its scaled norm² given)."""
     least = bound.share * norm2
-    if bound.distance2 < 0:
+    if bound.distance < 0:
         return least
-    return torch.maximum(least, bound.loose * norm2 - bound.distance2 / scale / scale)
+    return torch.maximum(least, bound.loose * norm2 - torch.square(bound.distance / scale))
 
 
 def may_hit(

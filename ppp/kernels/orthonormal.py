@@ -39,6 +39,8 @@ class Counts(NamedTuple):
     `grids` (4, G + 2, G + 2) has a guard bin at each end, leader first: [0] when the leader is the
     plane's first vector, [1] when it is the second, and a second set that takes half of the hits;
     `touched` (4, G + 2) says which of their rows were counted into, the others hold anything.
+    `single` says whether float32 bins a float32 number exactly: the product with `per_unit` neither
+    rounds nor leaves its range.
     `seen` (m, m) counts leader by partner, `full` (m,) the rows whose leader hits with every other
     vector. `relative` (8, columns) counts angles from the leader's axis (see
     `ppp.kernels.turning.unfold`), two sets likewise, `angle` those too near an edge for that.
@@ -51,6 +53,7 @@ class Counts(NamedTuple):
     relative: np.ndarray
     angle: np.ndarray
     per_unit: float
+    single: bool
 
 
 class Room(NamedTuple):

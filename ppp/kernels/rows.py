@@ -44,11 +44,14 @@ inlined = numba.njit(fastmath=FAST, forceinline=True, **_INSIDE)
 
 
 class Bound(NamedTuple):
-    """The threshold of a row: keep w·w ≥ max(share·‖x‖², loose·‖x‖² − distance²)."""
+    """The threshold of a row: keep w·w ≥ max(share·‖x‖², loose·‖x‖² − distance²).
+
+    A distance below zero is none.
+    """
 
     share: float
     loose: float
-    distance2: float
+    distance: float
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -116,10 +119,11 @@ def dot(x, r, vectors, i):
 @inlined
 def threshold(bound, norm2, scale):
     """Return the least w·w that keeps a row (its scaled norm² given)."""
-    if bound.distance2 < 0.0:
+    if bound.distance < 0.0:
         return bound.share * norm2
-    near = bound.loose * norm2 - bound.distance2 / scale / scale
-    return max(bound.share * norm2, near)
+    # a zero stays one: divided by a number with an infinite inverse it might be none
+    aside = bound.distance / scale if bound.distance > 0.0 else 0.0
+    return max(bound.share * norm2, bound.loose * norm2 - aside * aside)
 
 
 @part

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.amending import amend, binned_in_single
+from ppp.kernels.amending import amend
 from ppp.kernels.basis import hide, on_axis, show
 from ppp.kernels.bunched import scatter_bunched, weigh_bunched
 from ppp.kernels.peaks import gather, highest, measure, runner_up
@@ -19,6 +19,8 @@ from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
 from ppp.kernels.waves import waves
 
+#: Least share of ‖x‖² that a leader has whose hits are told by products in float32.
+LEAN = 0.01
 #: With this few candidates, all are recomputed in float64; with more, the doubtful ones.
 FEW = 12
 
@@ -170,14 +172,14 @@ def vote(first, second, sums):
 
 
 @inlined
-def vote_among(number, order, value, sure, ring, sums):
+def vote_among(number, order, value, sure, axes, sums):
     """Vote where the two largest c² are among the candidates, which this uses up."""
     best, first, second = 0, 0.0, 0.0
     for k in range(number):
         square = value[k] * value[k]
         if square > first:
             best, first = k, square
-    hide(order[best], number, order, value, sure, ring)
+    hide(order[best], number, order, value, sure, axes)
     for k in range(number):
         square = value[k] * value[k]
         second = square if square > second else second
@@ -192,7 +194,7 @@ def search(
 
     No other |c| is larger than `most`.
     """
-    vectors, ring = basis
+    vectors, axes, ring = basis
     grids, seen, angle, per_unit = counts.grids, counts.seen, counts.angle, counts.per_unit
     order, value, bins, sure = room.order, room.value, room.bins, room.sure
     half = max(0, (grids.shape[1] - 2) // 2)
@@ -212,14 +214,14 @@ def search(
             sure,
         )  # fmt: skip
     if top >= 0:
-        hide(top, number, order, value, sure, ring)
+        hide(top, number, order, value, sure, axes)
     total = 0
     for at in range(number):
         lead = value[at]
         if not (sure[at] and lead * lead >= least):
             continue
         if ring.shape[0]:
-            hide(order[at], number, order, value, sure, ring)
+            hide(order[at], number, order, value, sure, axes)
         if gamma > 0.0 and number > FEW:
             settle(
                 x, r, lead, number, lowest, error, per_unit, half, angle.shape[0], vectors,
@@ -233,9 +235,9 @@ def search(
                 seen, counts.relative, angle,
             )  # fmt: skip
         if ring.shape[0]:
-            show(c, r, number, order, value, order[at], ring)
+            show(c, r, number, order, value, order[at], axes)
     if total and top < 0:
-        vote_among(number, order, value, sure, ring, sums)
+        vote_among(number, order, value, sure, axes, sums)
     return total
 
 
@@ -283,7 +285,8 @@ def search_rows(
     """
     bits, mask, peaks, heights = patterns
     rows, tops, ring = room.rows, room.tops, basis.ring
-    usual = scale == 1.0 and (gamma == 0.0 or binned_in_single(counts.per_unit))
+    # float32 tells the bins of rows of usual size, of their products only where those are exact
+    usual = scale == 1.0 and (gamma == 0.0 or counts.single)
     total = saturated = 0
     for at in range(number):
         r = rows[at]
@@ -291,11 +294,11 @@ def search_rows(
         lowest = threshold(bound, square, scale)
         most, top = highest(patterns, r), np.int64(-1)
         error = gamma * math.sqrt(square)
-        # float32 holds the bins of rows of usual size only
         if usual and (most + error) ** 2 >= lowest and most > FAINT:
             leader, many, below = runner_up(patterns, r)
             lead = np.float64(c[r, leader]) if gamma == 0.0 else dot(x, r, basis.rows, leader)
-            if lead * lead >= lowest:
+            # what products hide is small beside a leader only where that is not small itself
+            if lead * lead >= lowest and (gamma == 0.0 or lead * lead >= LEAN * square):
                 top, second = leader, most if many > on_axis(leader, ring) else below
                 rows[saturated], tops[saturated] = r, top
                 room.leads[saturated], room.seconds[saturated] = lead, second
