@@ -101,7 +101,7 @@ def fits(row, rule=RULE):
     return max(cells, turns) <= REACH and cells + turns - 1 <= 6 + len(row) // 32
 
 
-@pytest.mark.parametrize("m", [2, 3, 17, 64, 257])
+@pytest.mark.parametrize("m", [64, 65, 100, 257])
 def test_what_lies_on_an_edge_is_counted_as_one_by_one(m):
     rng = np.random.default_rng(m)
     many = 0
@@ -116,7 +116,7 @@ def test_what_lies_on_an_edge_is_counted_as_one_by_one(m):
 
 
 @settings(max_examples=100)
-@given(seed=st.integers(0, 2**32 - 1), m=st.sampled_from([5, 64, 300]), tiny=st.booleans())
+@given(seed=st.integers(0, 2**32 - 1), m=st.sampled_from([64, 99, 300]), tiny=st.booleans())
 def test_noise_zeros_and_the_tiny(seed, m, tiny):
     rng = np.random.default_rng(seed)
     row = 10.0 ** rng.uniform(-3.5, -2.2, m) * rng.standard_normal(m)
@@ -138,6 +138,7 @@ def test_what_is_too_much_is_left_to_the_counters():
     assert both_ways(row)
     row[9] = 0.04
     assert not both_ways(row)
+    assert not both_ways(np.eye(63)[5])
     assert not both_ways(row * 0 + (np.arange(300) == 7), rule=Rule(0.75, bins=2 * REACH - 4))
     assert not both_ways((np.arange(300) == 7) * 1.0, rule=Rule(0.75, angles=8 * REACH - 4))
     assert not both_ways((np.arange(WIDEST + 1) == 7) * 1.0, rule=Rule(0.75, bins=64))
@@ -153,7 +154,7 @@ def test_what_is_too_much_is_left_to_the_counters():
 
 
 @settings(max_examples=50)
-@given(seed=st.integers(0, 2**32 - 1), m=st.sampled_from([2, 33, 256]), size=st.floats(-14, 14))
+@given(seed=st.integers(0, 2**32 - 1), m=st.sampled_from([64, 65, 256]), size=st.floats(-14, 14))
 def test_waves_are_those_of_every_hit(seed, m, size):
     rng = np.random.default_rng(seed)
     row = rng.uniform(-1, 1, m) * 2.0**-5.51

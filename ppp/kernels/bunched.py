@@ -24,8 +24,9 @@ _PAIRS, _WIDTH = 6, 32
 #: What a coordinate before the leader counts, one after it counts one: so a number tells both. And
 #: what is left of it when it has been shifted to one of them.
 _BEFORE, _PART = 2**16, 2**16 - 1
-#: Rows up to this wide, so that a sum of these fits.
-WIDEST = 2**15
+#: Rows from this wide, as setting out takes longer than counting a few, up to this wide, so that a
+#: sum of these fits.
+NARROWEST, WIDEST = 64, 2**15
 #: Fewest angular bins, so that REACH of them on each side of an axis have their columns.
 FEWEST = 8 * REACH
 #: Tangents closer to an edge than this are left in doubt, as rounding of the angle may move them;
@@ -223,7 +224,7 @@ def scatter_bunched(c, rc, at, row, second, ring, counts, edges):
     """
     count, half = counts.angle.shape[0], (counts.grids.shape[1] - 2) // 2
     lead, m = c[rc, at], c.shape[1]
-    if not single(c.dtype.type) or m > WIDEST or half < REACH or count < FEWEST:
+    if not single(c.dtype.type) or not NARROWEST <= m <= WIDEST or half < REACH or count < FEWEST:
         return False
     size = abs(np.float64(lead))
     cells = _held(second * counts.per_unit)
@@ -255,7 +256,8 @@ def weigh_bunched(c, rc, at, norm2, fourth, second, sums):
     """
     lead = np.float64(c[rc, at])
     inverse = 1.0 / (lead * lead)
-    if not single(c.dtype.type) or second * second * inverse > _FLAT:
+    small = second * second * inverse <= _FLAT
+    if not single(c.dtype.type) or c.shape[1] < NARROWEST or not small:
         return False
     # a wave is t/(1 + t)² = t − 2t² + 3t³ − 4t⁴ …, its square t² − 4t³ + 10t⁴ …, with t = c²/c_i²
     first, squares = norm2 * inverse - 1.0, fourth * inverse * inverse - 1.0
