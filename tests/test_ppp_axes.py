@@ -134,18 +134,20 @@ def test_an_axis_may_have_hundreds_of_vectors():
 
 @pytest.mark.parametrize("size", [1e-180, 1e-30, 1.0, 1e150])
 @pytest.mark.parametrize("epsilon", [0.0, 0.3])
-def test_a_distance_of_zero_keeps_what_lies_in_a_plane_whatever_its_size(size, epsilon):
+def test_a_distance_of_zero_keeps_what_lies_in_a_plane_whatever_its_size(size, epsilon, engine):
     x = size * np.array([[1.0, 0.5, 0.25, 0.1], [0.6, 0.8, 0.0, 0.0], [0.0, 0.0, -0.0, 1.0]])
     for frame in (Frame.standard(4), Frame.haar(4, 0)):
-        tally = counted(x @ frame.vectors, frame, Rule(epsilon, distance=0.0))
+        tally = counted(x @ frame.vectors, frame, Rule(epsilon, distance=0.0), engine=engine)
         assert tally.kept.tolist() == [1, 0, 1, 0, 1, 1]
         assert counted(x @ frame.vectors, frame, Rule(epsilon, distance=size)).hits >= 10
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_zeros_have_no_sign(dtype):
+def test_zeros_have_no_sign(dtype, engine):
     x = np.array([[-0.0, 0.0, 0.0, 1.0], [0.0, -0.0, -0.0, 1.0]], dtype)
     rule = Rule(0, distance=2.0, bins=16, angles=8)
-    signed, plain = (counted(rows, Frame.standard(4), rule) for rows in (x, np.abs(x)))
+    signed, plain = (
+        counted(rows, Frame.standard(4), rule, engine=engine) for rows in (x, np.abs(x))
+    )
     assert_same_counts(signed, plain)
     assert signed.angle.tolist() == [6, 0, 6, 0, 0, 0, 0, 0]

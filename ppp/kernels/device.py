@@ -86,7 +86,8 @@ def threshold(bound: Bound, norm2: torch.Tensor, scale: torch.Tensor | float) ->
     least = bound.share * norm2
     if bound.distance < 0:
         return least
-    return torch.maximum(least, bound.loose * norm2 - torch.square(bound.distance / scale))
+    aside = bound.distance / scale
+    return torch.maximum(least, bound.loose * norm2 - aside * aside)
 
 
 def may_hit(
