@@ -140,14 +140,3 @@ def test_a_distance_of_zero_keeps_what_lies_in_a_plane_whatever_its_size(size, e
         tally = counted(x @ frame.vectors, frame, Rule(epsilon, distance=0.0), engine=engine)
         assert tally.kept.tolist() == [1, 0, 1, 0, 1, 1]
         assert counted(x @ frame.vectors, frame, Rule(epsilon, distance=size)).hits >= 10
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_zeros_have_no_sign(dtype, engine):
-    x = np.array([[-0.0, 0.0, 0.0, 1.0], [0.0, -0.0, -0.0, 1.0]], dtype)
-    rule = Rule(0, distance=2.0, bins=16, angles=8)
-    signed, plain = (
-        counted(rows, Frame.standard(4), rule, engine=engine) for rows in (x, np.abs(x))
-    )
-    assert_same_counts(signed, plain)
-    assert signed.angle.tolist() == [6, 0, 6, 0, 0, 0, 0, 0]

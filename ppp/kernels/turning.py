@@ -24,8 +24,7 @@ SLOTS = 4
 @jit
 def turn(w1, w2, count):
     """Return the bin of φ = atan2(w2, w1) among `count` bins of [0, 2π)."""
-    # a zero has no sign: what lies at the origin has the angle 0
-    phi = math.atan2(w2 + 0.0, w1 + 0.0)
+    phi = math.atan2(w2, w1)
     if phi < 0:
         phi += 2 * math.pi
     return min(count - 1, int(phi * count / (2 * math.pi)))
