@@ -8,7 +8,8 @@ import numpy as np
 
 from ppp.block_counting import BlockCounter
 from ppp.frame import GRAM_LIMIT
-from ppp.kernels.folding import fold_grids, fold_pairs
+from ppp.kernels.folding import fold_grids, fold_pairs, spread
+from ppp.kernels.leading import CHUNK
 from ppp.kernels.oblique import (
     ObliqueCounts,
     ObliqueRoom,
@@ -36,7 +37,8 @@ class ObliqueCounter(BlockCounter):
         frame, bounds = tally.planes.frame, tally.planes.leader_bounds
         # beyond its limit the Gram matrix is made on the fly, a cosine for every pair looked at
         gram = frame.gram if frame.m <= GRAM_LIMIT else np.empty((0, 0))
-        self._frame = Vectors(frame.vectors, gram, bounds, float(bounds.min()))
+        single = np.empty((0, 0), np.float32) if self._single is None else self._single
+        self._frame = Vectors(frame.vectors, single, gram, bounds, float(bounds.min()))
         self._counts = _counts(tally)
 
     def _room(self, c: np.ndarray) -> ObliqueRoom:
@@ -52,6 +54,7 @@ class ObliqueCounter(BlockCounter):
             tally.outside += fold_grids(counts.swapped, counts.swapped_touched, tally.swapped)
         tally.angle += counts.angle[:-1]
         if len(counts.seen):
+            spread(counts.full, CHUNK, counts.seen)
             full = np.zeros(len(counts.seen), np.int64)
             fold_pairs(counts.seen, full, np.zeros(0, np.int64), tally.pairs)
         counts.angle.fill(0)
@@ -69,6 +72,7 @@ def _counts(tally: Tally) -> ObliqueCounts:
         np.zeros((2, swapped, swapped + 1), np.uint32),
         np.zeros((2, swapped), np.bool_),
         np.zeros((m, m) if tabled else (0, 0), np.uint32),
+        np.zeros((m, -(-m // CHUNK)) if tabled else (0, 0), np.uint32),
         np.zeros(rule.angles + 1 if detailed else 0, np.uint32),
         np.array([turn(*axis, rule.angles) for axis in _AXES], np.float32),
         rule.bins / (2 * tally.half_width),

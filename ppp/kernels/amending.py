@@ -10,12 +10,11 @@ import math
 
 import numpy as np
 
+from ppp.kernels.listing import list_above
 from ppp.kernels.rows import dot, inlined
 from ppp.kernels.saturated import grid_bin, set_of
 from ppp.kernels.turning import beyond, doubt, turn_from
 
-#: How many coordinates are asked at once whether any of them is in doubt: mostly none is.
-ASKED = 16
 #: What rounding of a coordinate's place in its bin may cost, in bins.
 _ROUNDED = np.float32(2.0**-23)
 #: What may be in doubt of a coordinate.
@@ -57,7 +56,7 @@ def _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, doubtful):
 
 
 @inlined
-def amend(x, r, c, at, row, lead, error, halved, vectors, counts, flags):
+def amend(x, r, c, at, row, lead, error, halved, vectors, counts, room):
     """Put right the hits of leader `at` that float32 products left in doubt.
 
     Parameters
@@ -72,15 +71,12 @@ def amend(x, r, c, at, row, lead, error, halved, vectors, counts, flags):
         Whether the second halves were counted into a set of their own.
     vectors, counts
         The frame, and what is counted.
-    flags : (m + ASKED,) int32 array
-        Scratch.
+    room : Room
+        Scratch: flags, and which are flagged.
     """
+    flags, doubtful = room.flags, room.order
     _flag(c, r, lead, error, counts, flags)
     flags[at] = 0
-    for start in range(0, c.shape[1], ASKED):
-        some = np.int32(0)
-        for j in range(ASKED):
-            some = np.int32(some | flags[np.uint64(start) + np.uint64(j)])
-        for k in range(start, min(c.shape[1], start + ASKED) if some else 0):
-            if flags[k]:
-                _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, flags[k])
+    for j in range(list_above(flags, 0, c.shape[1], 0, doubtful)):
+        k = doubtful[j]
+        _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, flags[k])

@@ -1,10 +1,15 @@
-"""Pairs of a leader that the precision of the coordinates leaves in doubt, looked at in float64.
+"""Pairs of a leader that the precision of the coordinates leaves in doubt, looked at once more.
 
 Mostly it is plain that they hit, and only on which side of a bin's edge they lie is not. Then one
-coordinate made again tells the bins, and the rest of what was found of the pair stands.
+coordinate made again tells the bins, and the rest of what was found of the pair stands. It is made
+of the float32 vectors, summed in float64: half the bytes of the exact ones, for which it waits, and
+hundreds of times closer than the product in float32; what that leaves in doubt is left to the
+caller.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -23,56 +28,79 @@ from ppp.kernels.leading import (
     UNTURNED,
     VERDICT,
 )
+from ppp.kernels.listing import list_above
 from ppp.kernels.pairs import along_second, other_way
 from ppp.kernels.rows import inlined, inlined_part
 from ppp.kernels.saturated import guarded
 from ppp.kernels.turning import turn_quickly
+from ppp.kernels.waves import single
 
+#: The bits of SURE.
+_SURE_SINGLE = int(np.float32(SURE).view(np.int32))
+_SURE_DOUBLE = int(np.float64(SURE).view(np.int64))
 #: An angle that may be off by more, in radians, is made again, for the sake of its cosine.
 _UNSTEADY = 1e-3
+#: How far a coordinate may be off for the rounding of a unit vector to float32, per ‖x‖.
+_SINGLE = 1.01 * 2.0**-24
 
 
 @inlined
 def list_doubts(begin, end, span):
     """List the pairs that are neither a hit nor none; return how many there are."""
-    pairs, doubts, number = span.pairs, span.doubts, np.uint64(0)
-    sure = span.pairs.dtype.type(SURE)
-    for j in range(end - begin):
-        # without a branch: one in a hundred is, and nobody can tell which
-        doubts[number] = np.int32(j)
-        number += np.uint64(pairs[np.uint64(j) + VERDICT] > sure)
-    return np.int64(number)
+    # the bits of positive floats have their order
+    sure = _SURE_SINGLE if single(span.pairs.dtype.type) else _SURE_DOUBLE
+    return list_above(span.bits, VERDICT, end - begin, sure, span.doubts)
 
 
 @inlined_part
-def _place_again(x, r, q, i, k, lead, near, g, scale, frame, counts, pairs):
-    """Fill the grid bins of a pair whose coordinates are exact, and the angular one if in doubt.
+def _same_bin(w, off, unit, half):
+    """Return whether all within `off` of a coordinate lie in one bin."""
+    return guarded(w - off, unit, half) == guarded(w + off, unit, half)
 
-    Return false where the leader's bin would be another in the plane turned round.
+
+@inlined_part
+def _same_turn(first, second, off, count):
+    """Return whether the angles of all within `off` of two coordinates lie in one bin."""
+    aside = 1.5 * off / math.sqrt(first * first + second * second)
+    before = turn_quickly(first + aside * second, second - aside * first, count)
+    return before == turn_quickly(first - aside * second, second + aside * first, count)
+
+
+@inlined_part
+def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pairs):
+    """Fill the grid bins of a pair, and the angular one if in doubt; return whether they are sure.
+
+    The leader's coordinate is exact, the other one within `error`. They are not sure, either, where
+    the leader's bin would be another in the plane turned round.
     """
     kind, half = pairs.dtype.type, np.float64((counts.grids.shape[1] - 2) // 2)
-    per_unit = counts.per_unit
+    unit, count, rest = counts.per_unit * scale, counts.angle.shape[0] - 1, 1.0 - g * g
     first, other = (near, lead) if k < i else (lead, near)
-    second = along_second(x[r], frame.rows, first, other, min(i, k), max(i, k), g, 1.0 - g * g)
-    pairs[q + ROW] = kind(guarded(first * scale, per_unit, half))
-    pairs[q + COLUMN] = kind(guarded(second * scale, per_unit, half))
+    second = along_second(x[r], frame.rows, first, other, min(i, k), max(i, k), g, rest)
+    off = error / math.sqrt(rest)
+    pairs[q + ROW] = kind(guarded(first, unit, half))
+    pairs[q + COLUMN] = kind(guarded(second, unit, half))
+    clear = _same_bin(second, off, unit, half) & _same_bin(first, off if k < i else 0.0, unit, half)
     if pairs[q + VERDICT] >= kind(UNTURNED):
-        pairs[q + TURN] = kind(turn_quickly(first, second, counts.angle.shape[0] - 1))
-    apart = False
+        pairs[q + TURN] = kind(turn_quickly(first, second, count))
+        clear = clear and (off == 0.0 or _same_turn(first, second, off, count))
     if counts.swapped.shape[1]:
         turned, beyond = other_way(first, second, g)
-        pairs[q + TURNED_ROW] = kind(guarded(turned * scale, per_unit, half))
-        pairs[q + TURNED_COLUMN] = kind(guarded(beyond * scale, per_unit, half))
-        # a sample on an edge, as those on a vector are: rounding took it to the other side
-        own = kind(guarded(lead * scale, per_unit, half))
-        apart = k < i and pairs[q + TURNED_ROW] != own
-    return not apart
+        pairs[q + TURNED_ROW] = kind(guarded(turned, unit, half))
+        pairs[q + TURNED_COLUMN] = kind(guarded(beyond, unit, half))
+        clear = clear and _same_bin(beyond, 2.0 * off, unit, half)
+        if k < i:
+            # a sample on an edge, as those on a vector are: rounding took it to the other side
+            clear = clear and pairs[q + TURNED_ROW] == kind(guarded(lead, unit, half))
+        else:
+            clear = clear and _same_bin(turned, 2.0 * off, unit, half)
+    return clear
 
 
 @inlined
 def _multiply_again(x, r, i, begin, number, frame, span):
-    """Fill the coordinates of the listed pairs in float64, and the cosines with leader i."""
-    doubts, values, cosines, rows = span.doubts, span.values, span.cosines, frame.rows
+    """Fill the coordinates of the listed pairs once more, and the cosines with leader i."""
+    doubts, values, cosines, rows = span.doubts, span.values, span.cosines, frame.single
     for at in range(number):
         # before the products: what is not in the caches comes while they are made
         cosines[at] = frame.gram[i, begin + np.int64(doubts[at])]
@@ -85,10 +113,10 @@ def _multiply_again(x, r, i, begin, number, frame, span):
         t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
         for k in range(x.shape[1]):
             value = np.float64(x[r, k])
-            t0 += value * rows[k0, k]
-            t1 += value * rows[k1, k]
-            t2 += value * rows[k2, k]
-            t3 += value * rows[k3, k]
+            t0 += value * np.float64(rows[k0, k])
+            t1 += value * np.float64(rows[k1, k])
+            t2 += value * np.float64(rows[k2, k])
+            t3 += value * np.float64(rows[k3, k])
         values[at], values[at + 1], values[at + 2], values[at + 3] = t0, t1, t2, t3
 
 
@@ -110,10 +138,11 @@ def _steady(begin, number, span):
 
 
 @inlined
-def place_doubts(x, r, c, i, lead, scale, error, begin, number, frame, counts, span):
+def place_doubts(x, r, c, i, lead, norm2, scale, error, begin, number, frame, counts, span):
     """Place the listed pairs that hit for sure, and list the others; return how many."""
     pairs, doubts, values = span.pairs, span.doubts, span.values
     many, left = _steady(begin, number, span)
+    nearly = _SINGLE * math.sqrt(norm2) if error > 0.0 else 0.0
     if many > 0 and error > 0.0:
         _multiply_again(x, r, i, begin, many, frame, span)
     for at in range(many):
@@ -122,7 +151,7 @@ def place_doubts(x, r, c, i, lead, scale, error, begin, number, frame, counts, s
         near, g = values[at], span.cosines[at]
         if error == 0.0:
             near, g = np.float64(c[r, k]), frame.gram[i, k]
-        placed = _place_again(x, r, q, i, k, lead, near, g, scale, frame, counts, pairs)
+        placed = _place_again(x, r, q, i, k, lead, near, g, scale, nearly, frame, counts, pairs)
         pairs[q + VERDICT] = pairs.dtype.type(SURE if placed else DOUBTFUL)
         span.others[left] = j
         left += not placed

@@ -35,6 +35,30 @@ def fold_grids(grids, touched, grid):
 
 
 @jit
+def spread(full, chunk, seen):
+    """Move what is counted of whole chunks of partners to each of these, emptying it.
+
+    Parameters
+    ----------
+    full : (m, S) uint32 array
+        How often a leader hit with all others of a chunk.
+    chunk : int
+        Vectors in a chunk.
+    seen : (m, m) uint32 array
+        Hits by leader and partner.
+    """
+    for i in range(full.shape[0]):
+        for at in range(full.shape[1]):
+            count = full[i, at]
+            full[i, at] = 0
+            if count == 0:
+                continue
+            for j in range(at * chunk, min(seen.shape[1], (at + 1) * chunk)):
+                if j != i:
+                    seen[i, j] += count
+
+
+@jit
 def fold_pairs(seen, full, ring, pairs):
     """Add counts by leader and partner to those by pair i < j, row by row, emptying them.
 

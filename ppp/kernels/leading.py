@@ -35,11 +35,13 @@ SECOND, OFF, ANGLE, SHRINK, VERDICT, ROW, COLUMN, TURN, HIT, WAVE, SHARE = (
 )
 TURNED_ROW, TURNED_COLUMN = np.uint64(11 * _STEP), np.uint64(12 * _STEP)
 FIELDS = 13
-#: What is known of a leader's planes: 1/√(1 − g²) and g/√(1 − g²), zero for vectors that are
-#: (nearly) parallel; how much they lengthen the rounding of w; the angle between the vectors.
-INVERSE, TILT, SLACK, BETWEEN = 0, 1, 2, 3
+#: What is known of a leader's planes: 1/√(1 − g²) and g/√(1 − g²), for vectors that are parallel
+#: zero both, for nearly parallel ones zero and one; the angle between the vectors.
+INVERSE, TILT, BETWEEN = 0, 1, 2
 #: Below this 1 − g² float32 tells counts, but not where between two vectors a row is (cos 4φ).
 CLOSE = 1e-2
+#: That as 1/√(1 − g²).
+_FAR = 1.0 / math.sqrt(CLOSE)
 #: Bytes of such tables a worker keeps, at most, and leaders they always have room for.
 TABLES, FEWEST = 2**26, 4
 
@@ -50,7 +52,7 @@ class Span(NamedTuple):
     `pairs` holds the fields above one after the other, in the precision of the coordinates; `bits`
     is the same memory read as integers. `outer`, `inner` and `turns` (CHUNK,) say where a pair is
     counted; the first two also for the plane turned round. `doubts` and `others` list pairs of the
-    chunk, `values` and `cosines` are what is exactly known of those. `tables` (S, 4, m) keeps what
+    chunk, `values` and `cosines` are what is known better of those. `tables` (S, 3, m) keeps what
     is known of the planes of S leaders, `owner` says of which.
     """
 
@@ -75,9 +77,9 @@ class Span(NamedTuple):
         places = [np.zeros(CHUNK, np.int32) for _ in range(5)]
         doubts = [np.zeros(CHUNK + TOGETHER, np.int32) for _ in range(2)]
         exact = [np.zeros(CHUNK + TOGETHER) for _ in range(2)]
-        slots = min(m, max(FEWEST, TABLES // (4 * m * pairs.itemsize)))
+        slots = min(m, max(FEWEST, TABLES // (3 * m * pairs.itemsize)))
         # not filled: only what is used of it takes memory
-        tables = np.empty((slots, 4, m), kind)
+        tables = np.empty((slots, 3, m), kind)
         bits = pairs.view(np.int32 if pairs.itemsize == 4 else np.int64)
         return cls(pairs, bits, *places, *doubts, *exact, tables, np.full(slots, -1))
 
@@ -99,27 +101,20 @@ def _inverse(rest):
     return 1.0 / math.sqrt(rest if rest >= NEARLY_PARALLEL else 1.0)
 
 
-@inlined
+@fast_part
 def _fill_table(i, gram, table):
     """Fill the table of leader i."""
     kind = table.dtype.type
-    least = CLOSE if single(kind) else NEARLY_PARALLEL
     for j in range(table.shape[1]):
         k = np.uint64(j)
         rest = _rest(gram[i, k])
         table[INVERSE, k] = kind(_inverse(rest) if rest >= NEARLY_PARALLEL else 0.0)
     for j in range(table.shape[1]):
         k = np.uint64(j)
-        g = gram[i, k]
-        rest = _rest(g)
-        # orthogonal vectors need no arithmetic, so that their ties stay ties
-        size = _inverse(rest) if g != 0.0 else 0.0
-        size = size if rest >= least else np.inf
-        table[SLACK, k] = kind(size if rest >= DEGENERATE else 0.0)
-    for j in range(table.shape[1]):
-        k = np.uint64(j)
         rest = _rest(gram[i, k])
-        table[TILT, k] = kind(gram[i, k] * _inverse(rest) if rest >= NEARLY_PARALLEL else 0.0)
+        tilt = gram[i, k] * _inverse(rest)
+        nearly = 1.0 if rest >= DEGENERATE else 0.0
+        table[TILT, k] = kind(tilt if rest >= NEARLY_PARALLEL else nearly)
     for j in range(table.shape[1]):
         k = np.uint64(j)
         size = abs(gram[i, k])
@@ -128,7 +123,7 @@ def _fill_table(i, gram, table):
         table[BETWEEN, k] = kind(math.pi - angle if gram[i, k] < 0.0 else angle)
 
 
-@fast_part
+@inlined
 def table_of(i, gram, span):
     """Return which of the tables is that of leader i, filled."""
     at = i % span.owner.shape[0]
@@ -151,6 +146,17 @@ def _first(near, own, j, ahead):
 
 
 @inlined
+def astray(error, norm2, kind):
+    """Return how far rounding may move coordinates, each within `error` of the truth.
+
+    The leader's, or its partner's; and what arithmetic adds for vectors that are not orthogonal.
+    """
+    added = 8.0 * np.finfo(kind).eps * math.sqrt(norm2)
+    # where the leader was made again in float64, it is rounded as well
+    return kind(0.0 if error == 0.0 else error + added), kind(added)
+
+
+@inlined
 def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
     """Fill w2, its doubt and the verdict of leader i with vectors begin … end − 1.
 
@@ -160,8 +166,8 @@ def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
     pairs, kind = span.pairs, c.dtype.type
     eps, size, known = np.finfo(kind).eps, math.sqrt(norm2), error == 0.0
     own, zero, wider = kind(lead), kind(0.0), kind(1.01)
-    # where the leader was made again in float64, it is rounded as well
-    tilted, exact = kind(8.0 * eps * size), kind(0.0 if known else error + 8.0 * eps * size)
+    off_one, added = astray(error, norm2, kind)
+    far, endless = kind(_FAR if single(kind) else np.inf), kind(np.inf)
     low = abs(own) if known else kind((abs(lead) - error) * (1.0 - 2.0 * eps))
     # where all are known, none is unclear, but ties are told
     high = kind(-1.0 if known else (abs(lead) + error) * (1.0 + 2.0 * eps))
@@ -175,13 +181,16 @@ def pair_up(c, rc, i, lead, threshold, error, norm2, begin, end, table, span):
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
-        near, inverse = c[rc, k], table[INVERSE, k]
+        near, inverse, tilt = c[rc, k], table[INVERSE, k], table[TILT, k]
         first, other = (near, own) if before(j, i - begin) else (own, near)
-        second = other * inverse - table[TILT, k] * first
-        off = inverse * exact + table[SLACK, k] * tilted
+        second = other * inverse - tilt * first
+        # orthogonal vectors need no arithmetic, so that their ties stay ties
+        straight = tilt == zero
+        parallel = (inverse == zero) & straight
+        off = inverse * (off_one + (zero if straight else added))
+        off = endless if ((inverse == zero) | (inverse > far)) & (not straight) else off
         reach = first * first + second * second
         wide = wider * (twice + off) * off + rounding
-        parallel = (inverse == zero) & (off == zero)
         led = (abs(near) < low) | ((abs(near) == tie) & (not before(j, i - begin)))
         able = (led | (abs(near) <= high)) & (not parallel)
         able = able & (reach >= level - wide)
@@ -201,6 +210,15 @@ def _doubt(verdict, clear, unclear, kind):
 
 
 @inlined
+def _second_off(off, error, inverse, tilt):
+    """Return how far w2 may be off where w1 is the partner's coordinate, within `error`.
+
+    Its error moves w by 1/√(1 − g²) as much, but w2 only by g/√(1 − g²).
+    """
+    return off - error * (inverse - abs(tilt))
+
+
+@inlined
 def _inside(w, unit, off, kind):
     """Return whether a coordinate is off its bin's edges, whatever rounding did."""
     zero, half = kind(0.0), kind(0.5)
@@ -211,35 +229,42 @@ def _inside(w, unit, off, kind):
 
 
 @inlined
-def place(c, rc, i, lead, unit, half, begin, end, span):
+def place(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
     """Fill the grid bins, `unit` to a length of one; pairs too near an edge are left in doubt."""
     pairs, kind = span.pairs, c.dtype.type
     each, side = kind(unit), kind(half)
+    moved = kind(error)
+    off_one, _ = astray(error, norm2, kind)
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
         near, second, off = c[rc, k], pairs[q + SECOND], pairs[q + OFF]
+        less = _second_off(off, moved, table[INVERSE, k], table[TILT, k])
         # the leader's own coordinate is exact
-        clear = _inside(near, each, off, kind) | (not before(j, i - begin))
-        clear = clear & _inside(second, each, off, kind)
+        clear = _inside(near, each, off_one, kind) | (not before(j, i - begin))
+        clear = clear & _inside(second, each, less if before(j, i - begin) else off, kind)
         pairs[q + ROW] = guarded(near, each, side)
         pairs[q + COLUMN] = guarded(second, each, side)
         pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
 
 
 @inlined
-def turn_round(c, rc, i, lead, unit, half, begin, end, table, span):
+def turn_round(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
     """Fill the bins of w in the planes (j, i) of pairs (i, j)."""
     pairs, kind = span.pairs, c.dtype.type
     own, each, side = kind(lead), kind(unit), kind(half)
+    moved = kind(error)
+    off_one, _ = astray(error, norm2, kind)
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
         near, off = c[rc, k], pairs[q + OFF]
+        inverse, tilt = table[INVERSE, k], table[TILT, k]
         first, other = (own, near) if before(j, i - begin) else (near, own)
-        second = other * table[INVERSE, k] - table[TILT, k] * first
-        clear = _inside(near, each, off, kind) | before(j, i - begin)
-        clear = clear & _inside(second, each, off, kind)
+        second = other * inverse - tilt * first
+        less = _second_off(off, moved, inverse, tilt)
+        clear = _inside(near, each, off_one, kind) | before(j, i - begin)
+        clear = clear & _inside(second, each, off if before(j, i - begin) else less, kind)
         pairs[q + TURNED_ROW] = guarded(near, each, side)
         pairs[q + TURNED_COLUMN] = guarded(second, each, side)
         pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)

@@ -28,8 +28,9 @@ from ppp.kernels.leading import (
     turn_round,
     weigh_pairs,
 )
+from ppp.kernels.listing import ASKED, list_above
 from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
-from ppp.kernels.partners import ASKED, flagged, pick, sift
+from ppp.kernels.partners import pick, sift
 from ppp.kernels.peaks import gather, highest, measure, runner_up
 from ppp.kernels.placing import scatter_pairs
 from ppp.kernels.rows import (
@@ -53,8 +54,6 @@ from ppp.kernels.unusual import rescale
 from ppp.kernels.waves import waves
 from ppp.planes import DEGENERATE
 
-#: A leader above the threshold with one candidate in so many vectors takes all of them at once.
-MANY = 8
 #: A leader with one candidate in so many vectors is held against all of them in a straight loop.
 DENSE = 4
 
@@ -65,8 +64,8 @@ class ObliqueCounts(NamedTuple):
     `grids` (2, G + 2, G + 3) has a guard bin at each end, and a column for what is no hit: [0] from
     pairs whose leader is the first vector, [1] transposed, from the others; `touched` says which
     rows may have been counted into. `swapped` likewise, for the planes (j, i). `seen` (m, m) counts
-    leader by partner. `angle` has one bin more, for what is no hit; `axes` (4,) are the angular
-    bins of the directions east, north, west and south.
+    leader by partner, `full` (m, S) how often a leader hit with all of a chunk of vectors. `angle`
+    has one bin more, for what is no hit; `axes` (4,) are the bins of east, north, west and south.
     """
 
     grids: np.ndarray
@@ -74,6 +73,7 @@ class ObliqueCounts(NamedTuple):
     swapped: np.ndarray
     swapped_touched: np.ndarray
     seen: np.ndarray
+    full: np.ndarray
     angle: np.ndarray
     axes: np.ndarray
     per_unit: float
@@ -82,11 +82,13 @@ class ObliqueCounts(NamedTuple):
 class Vectors(NamedTuple):
     """An oblique frame.
 
-    Unit vectors (m, n), cosines (m, m) or none beyond the frame's limit, the share a_i of the
-    threshold that a leader's c² reaches, and the smallest of these.
+    Unit vectors (m, n), in float64 and in float32 (or none where nothing is multiplied in that),
+    cosines (m, m) or none beyond the frame's limit, the share a_i of the threshold that a leader's
+    c² reaches, and the smallest of these.
     """
 
     rows: np.ndarray
+    single: np.ndarray
     gram: np.ndarray
     bounds: np.ndarray
     lowest: float
@@ -96,9 +98,8 @@ class ObliqueRoom(NamedTuple):
     """Room for the candidates of a row, a leader's pairs, and what is known of a batch.
 
     Indices that may lead, candidates for partners, those of the leader at hand, which vectors these
-    are; coordinates in float64, where they were made. `best` holds
-    ‖w‖²/‖x‖² of the row's best plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums,
-    the rows to search.
+    are; coordinates in float64, where they were made. `best` holds ‖w‖²/‖x‖² of the row's best
+    plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums, the rows to search.
     """
 
     leaders: np.ndarray
@@ -121,7 +122,7 @@ class ObliqueRoom(NamedTuple):
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
-            np.zeros(m + ASKED),
+            np.zeros(m + ASKED, np.int64),
             np.zeros(m),
             np.zeros(m, np.bool_),
             np.zeros(2),
@@ -134,7 +135,7 @@ class ObliqueRoom(NamedTuple):
 
     def aside(self) -> ObliqueRoom:
         """Return room for a row that is searched while the rows of a batch are being named."""
-        return self
+        return self._replace(norm2=np.zeros(1), rows=np.zeros(1, np.int64))
 
 
 @inlined_part
@@ -206,7 +207,7 @@ def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, number, frame, 
     return hits
 
 
-@fast_part
+@inlined
 def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room, sums):
     """Count leader i with every vector; return its hits."""
     span, m = room.span, c.shape[1]
@@ -218,16 +219,16 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
         pair_up(c, r, i, lead, least, error, norm2, begin, end, table, span)
         direct(c, r, i, lead, begin, end, span)
         if half > 0:
-            place(c, r, i, lead, unit, half, begin, end, span)
+            place(c, r, i, lead, error, norm2, unit, half, begin, end, table, span)
             turn_pairs(c, r, i, lead, counts.axes, counts.angle.shape[0] - 1, begin, end, span)
             if counts.swapped.shape[1]:
-                turn_round(c, r, i, lead, unit, half, begin, end, table, span)
+                turn_round(c, r, i, lead, error, norm2, unit, half, begin, end, table, span)
             if not SMALL <= unit <= LARGE:
                 doubt_all(begin, end, span)
         doubts = list_doubts(begin, end, span)
         if half > 0:
             doubts = place_doubts(
-                x, r, c, i, lead, scale, error, begin, doubts, frame, counts, span
+                x, r, c, i, lead, norm2, scale, error, begin, doubts, frame, counts, span
             )
         hits = weigh_pairs(c, r, i, lead, norm2, begin, end, table, span, sums)
         total += hits
@@ -237,10 +238,12 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
                 wave = np.float64(cos4)
                 sums[4], sums[5], sums[6] = 1.0, wave, 2.0 * wave * wave - 1.0
             if half > 0:
-                scatter_pairs(i, lead, scale, begin, end, counts, span)
-        total += _settle(
-            x, r, c, i, lead, norm2, scale, least, error, begin, doubts, frame, counts, room, sums
-        )
+                scatter_pairs(i, lead, scale, hits, begin, end, counts, span)
+        if doubts > 0:
+            total += _settle(
+                x, r, c, i, lead, norm2, scale, least, error, begin, doubts, frame, counts, room,
+                sums,
+            )  # fmt: skip
     return total
 
 
@@ -256,15 +259,6 @@ def _exact(x, c, r, k, error, vectors, room):
 
 
 @inlined
-def _reaching(c, r, level):
-    """Return how many |c| of a row reach a level."""
-    least, number = c.dtype.type(level), np.int32(0)
-    for k in range(c.shape[1]):
-        number += np.int32(abs(c[r, k]) >= least)
-    return number
-
-
-@fast_part
 def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, sums):
     """Count the hits of one row; return how many there are."""
     bits, mask, peaks, heights = patterns
@@ -292,14 +286,13 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
             lead = dot(x, r, frame.rows, i)
             if not leads(lead, frame.bounds[i], kept):
                 continue
-        near = partner_floor(frame.bounds[i], lead, kept) - error
         # alone above the threshold it hits with every vector, or nearly
-        alone = frame.gram.shape[0] and lead * lead >= kept
-        if alone and np.int64(_reaching(c, r, near)) * MANY >= c.shape[1]:
+        if frame.gram.shape[0] and lead * lead >= kept:
             hits += _count_all(
                 x, r, c, i, lead, norm2, scale, kept, error, frame, counts, room, sums
             )
             continue
+        near = partner_floor(frame.bounds[i], lead, kept) - error
         if number < 0:
             floor = least - (most + error) ** 2
             low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
@@ -309,7 +302,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         if frame.gram.shape[0] and number * DENSE >= c.shape[1]:
             count = sift(c, r, frame.gram, i, lead, error, kept, room.flags)
             if count > 0:
-                flagged(room.flags, c.shape[1], partners)
+                list_above(room.flags, 0, c.shape[1], 0, partners)
         else:
             count = pick(c, r, room.order, number, frame.gram, i, lead, error, near, kept, partners)
         for k in range(count):
@@ -322,6 +315,23 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
 
 
 @fast_part
+def _search_rows(x, c, patterns, number, begin, scale, bound, gamma, frame, counts, room, sums):
+    """Count the hits of the first `number` rows that `room` names; return how many there are.
+
+    A call of its own for every row would take longer than many a row: numba hands every number of
+    every array over.
+    """
+    hits = 0
+    for k in range(number):
+        r = room.rows[k]
+        at = r - begin
+        hits += _search(
+            x, c, patterns, r, room.norm2[at], scale, bound, gamma, frame, counts, room, sums[at]
+        )
+    return hits
+
+
+@fast_part
 def _count_unusual(x, r, bound, gamma, frame, spare, counts, sums, ledger_counts):
     """Count a row whose Σ x² leaves the ordinary range, scaled.
 
@@ -330,10 +340,10 @@ def _count_unusual(x, r, bound, gamma, frame, spare, counts, sums, ledger_counts
     state, scale, norm2, fourth = rescale(x, r, False, frame.rows, spare, ledger_counts)
     if state != VALID:
         return state, 0, 0.0
-    hits = _search(
-        spare.x, spare.c, spare.patterns, np.int64(0), norm2, scale, bound, gamma, frame, counts,
-        spare.room, sums,
-    )  # fmt: skip
+    spare.room.norm2[0], spare.room.rows[0] = norm2, 0
+    hits = _search_rows(
+        spare.x, spare.c, spare.patterns, 1, 0, scale, bound, gamma, frame, counts, spare.room, sums
+    )
     return state, hits, fourth / (norm2 * norm2)
 
 
@@ -375,17 +385,15 @@ def count_oblique(
                 number += most * most >= frame.lowest * threshold(bound, norm2, 1.0) * (1 - MARGIN)
             else:
                 found, more, fourths[at] = _count_unusual(
-                    x, r, bound, gamma, frame, spare, counts, sums[at], ledger.counts
+                    x, r, bound, gamma, frame, spare, counts, sums[at : at + 1], ledger.counts
                 )
                 state[start + r] = EXTREME if found == VALID else found
                 hits += more
                 usual = False
-        for k in range(number):
-            r = rows[k]
-            hits += _search(
-                x, c, patterns, r, norms[r - begin], 1.0, bound, gamma, frame, counts, room,
-                sums[r - begin],
-            )  # fmt: skip
+        if number:
+            hits += _search_rows(
+                x, c, patterns, number, begin, 1.0, bound, gamma, frame, counts, room, sums
+            )
         total += hits
         quiet = usual and hits == 0
         close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)

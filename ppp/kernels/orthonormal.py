@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppp.kernels.amending import ASKED
 from ppp.kernels.bunched import Edges
 from ppp.kernels.inputs import COLUMNS, close
+from ppp.kernels.listing import ASKED
 from ppp.kernels.rows import (
     BATCH,
     EXTREME,

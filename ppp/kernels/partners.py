@@ -7,9 +7,6 @@ import numpy as np
 from ppp.kernels.rows import inlined
 from ppp.planes import DEGENERATE
 
-#: How many are asked at once whether any of them may: mostly none does.
-ASKED = 16
-
 
 @inlined
 def _may_hit(lead, other, g, error, least):
@@ -32,23 +29,9 @@ def sift(c, r, gram, i, lead, error, least, flags):
     total = 0.0
     for j in range(c.shape[1]):
         hit = _may_hit(lead, np.float64(c[r, j]), gram[i, j], error, least)
-        flag = 1.0 if hit else 0.0
-        flags[j] = flag
-        total += flag
+        flags[j] = np.int64(hit)
+        total += 1.0 if hit else 0.0
     return int(total)
-
-
-@inlined
-def flagged(flags, m, partners):
-    """Write the indices that are flagged into `partners`."""
-    count = 0
-    for start in range(0, m, ASKED):
-        first, some = np.uint64(start), 0.0
-        for j in range(ASKED):
-            some += flags[first + np.uint64(j)]
-        for j in range(start, min(m, start + ASKED) if some > 0.0 else 0):
-            partners[count] = j
-            count += flags[j] > 0.0
 
 
 @inlined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppp.kernels.leading import COLUMN, HIT, ROW, TURN, TURNED_COLUMN, TURNED_ROW, before
+from ppp.kernels.leading import CHUNK, COLUMN, HIT, ROW, TURN, TURNED_COLUMN, TURNED_ROW, before
 from ppp.kernels.rows import inlined
 from ppp.kernels.saturated import grid_bin
 
@@ -40,8 +40,8 @@ def _touch(touched, outer, begin, end):
 
 
 @inlined
-def scatter_pairs(i, lead, scale, begin, end, counts, span):
-    """Count the sure hits of leader i; the leader's coordinate, the steadier one, comes first."""
+def scatter_pairs(i, lead, scale, hits, begin, end, counts, span):
+    """Count the sure hits of leader i; its coordinate, the steadier one, comes first."""
     grids, angle, turns = counts.grids, counts.angle, span.turns
     pairs, kind = span.pairs, span.pairs.dtype.type
     half, trash = (grids.shape[1] - 2) // 2, grids.shape[1]
@@ -60,14 +60,18 @@ def scatter_pairs(i, lead, scale, begin, end, counts, span):
     line = grids[0, own]
     counts.touched[0, own] = True
     for j in range(after, end - begin):
-        line[np.uint32(inner[j])] += np.uint32(1)
-        angle[np.uint32(turns[j])] += np.uint32(1)
+        q = np.uint64(j)
+        line[np.uint32(inner[q])] += np.uint32(1)
+        angle[np.uint32(turns[q])] += np.uint32(1)
     if counts.swapped.shape[1]:
         _scatter_turned(i, own, trash, until, after, begin, end, counts, span)
     if counts.seen.shape[0]:
-        for j in range(end - begin):
-            q = np.uint64(j)
-            counts.seen[i, np.uint64(begin) + q] += np.uint32(np.int32(pairs[q + HIT]))
+        if hits == end - begin - (begin <= i < end):
+            counts.full[i, begin // CHUNK] += np.uint32(1)
+        else:
+            for j in range(end - begin):
+                q = np.uint64(j)
+                counts.seen[i, np.uint64(begin) + q] += np.uint32(np.int32(pairs[q + HIT]))
 
 
 @inlined

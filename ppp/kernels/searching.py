@@ -253,7 +253,7 @@ def place(x, r, c, at, lead, second, error, scale, basis, counts, room):
     if not bunched:
         scatter_all(c, r, at, row, scale, basis.ring, counts, room)
     if error > 0.0:
-        amend(x, r, c, at, row, lead, error, not bunched, basis.rows, counts, room.flags)
+        amend(x, r, c, at, row, lead, error, not bunched, basis.rows, counts, room)
     if counts.full.shape[0]:
         counts.full[at] += 1
 
