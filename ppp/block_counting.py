@@ -178,7 +178,9 @@ def add_ledger(tally: Tally, labels: list, ledger: Ledger, rows: int) -> None:
     tally.zero += int(ledger.counts[0])
     tally.nonfinite += int(ledger.counts[1])
     for at, label in enumerate(labels):
-        tally.add_sums(label, int(ledger.inputs[at]), ledger.moments[at], ledger.products[at])
+        half = ledger.products[at]
+        products = half + np.triu(half, 1).T
+        tally.add_sums(label, int(ledger.inputs[at]), ledger.moments[at], products)
 
 
 def product(x: np.ndarray, vectors: np.ndarray, depth: int) -> np.ndarray:

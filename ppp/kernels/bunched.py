@@ -14,7 +14,7 @@ import numpy as np
 
 from ppp.kernels.rows import inlined, open_row
 from ppp.kernels.turning import SLOTS
-from ppp.kernels.waves import single
+from ppp.kernels.waves import add_waves, single
 
 #: Bins on each side of zero that may be held, of the grid and of the angle.
 REACH = 8
@@ -273,8 +273,5 @@ def weigh_bunched(c, rc, at, norm2, fourth, second, sums):
         last += square * square
     first += 3.0 * third - 2.0 * squares - 4.0 * last
     squares += 10.0 * last - 4.0 * third
-    hits = c.shape[1] - 1
-    sums[1] += hits
-    sums[2] += hits - 8.0 * first
-    sums[3] += hits - 32.0 * first + 128.0 * squares
+    add_waves(c.shape[1] - 1, first, squares, sums)
     return True

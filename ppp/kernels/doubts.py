@@ -110,14 +110,22 @@ def _multiply_again(x, r, i, begin, number, frame, span):
         # together, as one vector alone would wait for the memory
         k0, k1 = begin + np.int64(doubts[at]), begin + np.int64(doubts[at + 1])
         k2, k3 = begin + np.int64(doubts[at + 2]), begin + np.int64(doubts[at + 3])
+        k4, k5 = begin + np.int64(doubts[at + 4]), begin + np.int64(doubts[at + 5])
+        k6, k7 = begin + np.int64(doubts[at + 6]), begin + np.int64(doubts[at + 7])
         t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
+        t4, t5, t6, t7 = 0.0, 0.0, 0.0, 0.0
         for k in range(x.shape[1]):
             value = np.float64(x[r, k])
             t0 += value * np.float64(rows[k0, k])
             t1 += value * np.float64(rows[k1, k])
             t2 += value * np.float64(rows[k2, k])
             t3 += value * np.float64(rows[k3, k])
+            t4 += value * np.float64(rows[k4, k])
+            t5 += value * np.float64(rows[k5, k])
+            t6 += value * np.float64(rows[k6, k])
+            t7 += value * np.float64(rows[k7, k])
         values[at], values[at + 1], values[at + 2], values[at + 3] = t0, t1, t2, t3
+        values[at + 4], values[at + 5], values[at + 6], values[at + 7] = t4, t5, t6, t7
 
 
 @inlined

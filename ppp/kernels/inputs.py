@@ -15,7 +15,8 @@ COLUMNS = 8
 class Ledger(NamedTuple):
     """Sums over inputs by class, and the sums of the input at hand (columns as in MOMENTS).
 
-    `counts` holds the rows that are zero and those that are not finite.
+    Of `products`, (classes, K, K), only columns a ≤ b are filled. `counts` holds the rows that are
+    zero and those that are not finite.
     """
 
     inputs: np.ndarray
@@ -33,7 +34,6 @@ def add_quiet(inputs, moments, products, at, many, rows, quartic, rows2, cross, 
     moments[at, 7] += quartic
     products[at, 0, 0] += rows2
     products[at, 0, 7] += cross
-    products[at, 7, 0] += cross
     products[at, 7, 7] += quartic2
 
 
@@ -50,7 +50,7 @@ def add_input(inputs, moments, products, current, at):
         moments[at, a] += row[a]
         current[a] = 0.0
     for a in range(COLUMNS):
-        for b in range(COLUMNS):
+        for b in range(a, COLUMNS):
             products[at, a, b] += row[a] * row[b]
 
 

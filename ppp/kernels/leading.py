@@ -25,7 +25,7 @@ UNPLACED, UNTURNED = 2, 4
 #: Pairs looked at together, and the places each field of theirs takes.
 CHUNK, _STEP = 512, 528
 #: Coordinates made again in one loop.
-TOGETHER = 4
+TOGETHER = 8
 #: Of pairs: w2 of the plane with the smaller index first; how far rounding may have moved w; the
 #: angle of (|w1|, |w2|), and the inverse of the larger one; the verdict; the grid bins of w1 and w2
 #: and the angular bin; one for a sure hit; its cos 4φ; its ‖w‖²/‖x‖². Then the grid bins in the

@@ -10,6 +10,7 @@ import numpy as np
 
 from ppp.kernels.rows import inlined, open_row
 from ppp.kernels.turning import doubt, plain_column, turn_from
+from ppp.kernels.waves import add_waves
 
 #: In the least precision, so that a float32 expression stays one.
 ONE = np.float32(1.0)
@@ -51,7 +52,6 @@ def weigh_all(c, rc, at, mates, sums):
         near = np.float64(c[rc, k])
         square = near * near
         part = 1.0 / (own + square)
-        # cos 4φ = 1 − 8 ab/(a + b)², a and b the squared coordinates
         wave = own * square * part * part
         first += wave
         second += wave * wave
@@ -59,9 +59,7 @@ def weigh_all(c, rc, at, mates, sums):
     first -= 0.25 * mates
     second -= 0.0625 * mates
     hits = c.shape[1] - mates
-    sums[1] += mates * hits
-    sums[2] += mates * (hits - 8.0 * first)
-    sums[3] += mates * (hits - 32.0 * first + 128.0 * second)
+    add_waves(mates * hits, mates * first, mates * second, sums)
 
 
 @inlined

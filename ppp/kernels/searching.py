@@ -17,7 +17,7 @@ from ppp.kernels.peaks import gather, highest, measure, runner_up
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
-from ppp.kernels.waves import waves
+from ppp.kernels.waves import add_waves, waves
 
 #: Least share of ‖x‖² that a leader has whose hits are told by products in float32.
 LEAN = 0.01
@@ -121,14 +121,11 @@ def weigh(lead, at, number, lowest, value, sums):
         hit = (own + square >= lowest) & ((square < own) | ((square == own) & (k > at)))
         t2 = (value[k] * inverse) ** 2
         part = 1.0 / (1.0 + t2)
-        # cos 4φ = 1 − 8 t²/(1 + t²)²
         wave = t2 * part * part if hit else 0.0
         hits += hit
         first += wave
         second += wave * wave
-    sums[1] += hits
-    sums[2] += hits - 8.0 * first
-    sums[3] += hits - 32.0 * first + 128.0 * second
+    add_waves(hits, first, second, sums)
     return hits
 
 
@@ -246,9 +243,11 @@ def place(x, r, c, at, lead, second, error, scale, basis, counts, room):
     """Count the planes, bins and angles of a saturated row's leader, whose exact c is `lead`."""
     half = (counts.grids.shape[1] - 2) // 2
     kind = c.dtype.type
-    # in the precision in which those of the others are found
-    exact = grid_bin(lead, counts.per_unit, np.float64(half))
-    row = exact if error > 0.0 else grid_bin(kind(lead), kind(counts.per_unit), kind(half))
+    if error > 0.0:
+        row = grid_bin(lead, counts.per_unit, np.float64(half))
+    else:
+        # in the precision in which those of the others are found
+        row = grid_bin(kind(lead), kind(counts.per_unit), kind(half))
     bunched = scatter_bunched(c, r, at, row, second, basis.ring, counts, room.edges)
     if not bunched:
         scatter_all(c, r, at, row, scale, basis.ring, counts, room)

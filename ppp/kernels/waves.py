@@ -96,6 +96,18 @@ def wave_between(angle, crossed, between, kind):
     return ripple(v * v, kind)
 
 
+@inlined
+def add_waves(hits, first, second, sums):
+    """Add hits in orthogonal planes to a row's sums.
+
+    `first` and `second` are Σ v and Σ v² of v = ab/(a + b)², a and b the squared coordinates:
+    cos 4φ = 1 − 8 v, and cos 8φ = 2 cos² 4φ − 1.
+    """
+    sums[1] += hits
+    sums[2] += hits - 8.0 * first
+    sums[3] += hits - 32.0 * first + 128.0 * second
+
+
 @part
 def waves(w1, w2, g):
     """Return cos 4φ and cos 8φ; oblique pairs rescaled so that both vectors give +1."""
