@@ -11,7 +11,7 @@ from ppp.device_room import Room, Votes
 from ppp.engines import has_float64
 from ppp.kernels import device as kernels
 from ppp.kernels.rows import EXTREME, LEAST, MOST, NONFINITE, VALID, ZERO, Bound
-from ppp.prepared import Piece, Prepared
+from ppp.prepared import PIECE_ROWS, Piece, Prepared
 from ppp.tally import CLASS_LIMIT, MOMENTS, Tally
 
 
@@ -57,6 +57,8 @@ class DeviceCounter:
         sums = torch.zeros((block.rows, len(MOMENTS)), dtype=torch.float64, device=room.exact)
         state = torch.full((block.rows,), VALID, dtype=torch.uint8, device=room.exact)
         step = max(1, room.sifted // max(frame.m, frame.n))
+        # blocks are cut likewise: a few rows more would be a chunk of their own
+        step = PIECE_ROWS * -(-step // PIECE_ROWS) if step > PIECE_ROWS else step
         for start in range(0, block.rows, step):
             part = slice(start, start + step)
             self._count(x[part], sums[part], state[part], room)
@@ -84,23 +86,26 @@ class DeviceCounter:
         norm2 = torch.linalg.vector_norm(x, dim=1, dtype=c.dtype).square()
         ordinary = (norm2 >= LEAST) & (norm2 <= MOST)
         q = c.square()
-        largest, fourth = q.amax(dim=1).sqrt(), torch.linalg.vector_norm(q, dim=1).square()
+        largest, fourth = q.amax(dim=1), torch.linalg.vector_norm(q, dim=1).square()
+        norm4 = norm2.square()
         loss = 2.0**-21 * max(c.shape[1], x.shape[1]) if single else 0.0
         passing = kernels.may_hit(
-            largest, fourth, norm2, self._bound, room.frame.lowest, c.shape[1], gamma, loss
+            largest, fourth, norm2, norm4, self._bound, room.frame.lowest, c.shape[1], gamma, loss
         )
         if single:
             # what float32 cannot tell, as Σ c⁴ leaves its range, is left to the search
             passing |= (norm2 < LEAST**0.5) | (norm2 > MOST**0.5)
-        passing &= ordinary
         sums[:, 0] = ordinary.to(room.exact)
-        quartic = torch.where(ordinary, fourth / norm2.square(), 0.0)
-        sums[:, 7] = quartic.to(room.exact)
-        rows = torch.nonzero(passing)[:, 0]
+        sums[:, 7] = torch.where(ordinary, fourth / norm4, 0.0).to(room.exact)
+        # asked for together: each question waits for the device
+        kept = torch.nonzero(passing | ~ordinary)[:, 0]
+        if not len(kept):
+            return
+        usual = ordinary[kept]
+        rows, unusual = kept[usual], kept[~usual]
         if len(rows):
             some = x[rows].to(room.exact).double()
             self._search(some, some.square().sum(dim=1), None, rows.to(room.exact), sums, room)
-        unusual = torch.nonzero(~ordinary)[:, 0]
         if len(unusual):
             self._count_unusual(x[unusual], unusual.to(room.exact), sums, state, room)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -94,18 +94,19 @@ def may_hit(
     largest: torch.Tensor,
     fourth: torch.Tensor,
     norm2: torch.Tensor,
+    norm4: torch.Tensor,
     bound: Bound,
     lowest: float,
     m: int,
     gamma: float,
     loss: float,
 ) -> torch.Tensor:
-    """Return which rows cannot be ruled out: max |c| and Σ c⁴ must both be large enough.
+    """Return which rows cannot be ruled out: max c² and Σ c⁴ must both be large enough.
 
     Parameters
     ----------
-    largest, fourth, norm2 : (R,) tensors
-        max |c|, Σ c⁴ and ‖x‖².
+    largest, fourth, norm2, norm4 : (R,) tensors
+        max c², Σ c⁴, ‖x‖² and its square.
     bound, lowest
         The rule's threshold, and the smallest bound of a leader.
     m : int
@@ -122,17 +123,25 @@ def may_hit(
     Notes
     -----
     A hit has c_i² + c_j² ≥ 2aT, so Σ c⁴ ≥ (2aT)²/2 and max c² ≥ aT. In float32 no row is ruled out
-    whose (aT)² comes near the least numbers there are: nearly parallel vectors have a tiny a.
+    whose (aT)² comes near the least numbers there are: nearly parallel vectors have a tiny a. Per
+    row that is a handful of operations, as each costs a device more to start than to run; without
+    a distance all else are plain numbers.
     """
-    norm = norm2.sqrt()
-    kept = (threshold(bound, norm2, 1.0) - loss * norm2).clamp(min=0.0)
-    least = (lowest * kept).sqrt() - gamma * norm
-    reach = (2.0 * (lowest * kept).square()) ** 0.25 - gamma * m**0.25 * norm
+    near = bound.distance < 0
+    share = bound.share if near else threshold(bound, norm2, 1.0) / norm2
+    leader = lowest * _positive(share - loss)
     some = 1.0 + loss + 1e-9
-    passing = (largest * some >= least) & (fourth**0.25 * some >= reach)
+    least = _positive(leader**0.5 - gamma) / some
+    reach = _positive((2.0 * leader * leader) ** 0.25 - gamma * m**0.25) / some
+    passing = (largest >= least**2 * norm2) & (fourth >= reach**4 * norm4)
     if largest.dtype == torch.float32:
-        passing |= lowest * kept < FAINT_LEADER
+        passing |= leader * norm2 < FAINT_LEADER
     return passing
+
+
+def _positive(value: Any) -> Any:
+    """Return a number or tensor where it is above zero, else zero."""
+    return 0.5 * (value + abs(value))
 
 
 def find_hits(
