@@ -292,11 +292,19 @@ def turned(w1: torch.Tensor, w2: torch.Tensor, count: int, known: torch.Tensor) 
     phi = torch.where(phi < 0, phi + 2 * math.pi, phi)
     position = phi * count / (2 * math.pi)
     bins = position.to(torch.int64).clamp(max=count - 1)
+    near = torch.nonzero((position - position.round()).abs() < EDGE)[:, 0]
+    if len(near):
+        bins[near] = _settled(w1[near], w2[near], count, known)
+    return bins
+
+
+def _settled(w1: torch.Tensor, w2: torch.Tensor, count: int, known: torch.Tensor) -> torch.Tensor:
+    """Return the bins of angles close to an edge."""
+    direction = (3 * (torch.sign(w1) + 1) + torch.sign(w2) + 1).to(torch.int64)
+    bins = known[direction]
     # at the origin the signs of the zeros decide, as in any atan2
     plain = ((w1 == 0) | (w2 == 0) | (w1.abs() == w2.abs())) & ((w1 != 0) | (w2 != 0))
-    direction = (3 * (torch.sign(w1) + 1) + torch.sign(w2) + 1).to(torch.int64)
-    bins = torch.where(plain, known[direction], bins)
-    doubtful = torch.nonzero(((position - position.round()).abs() < EDGE) & ~plain)[:, 0]
+    doubtful = torch.nonzero(~plain)[:, 0]
     if len(doubtful):
         first, second = (w[doubtful].cpu().numpy() for w in (w1, w2))
         settled = np.empty(len(first), np.int64)
