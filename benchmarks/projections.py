@@ -149,8 +149,8 @@ def against_loop(count):
     for n in (18, 64):
         x = activations("isotropic", count, n)
         planes = Planes.of(Frame.standard(n), "combination")
-        slow, _ = wall(lambda x=x: loop(x, 0.75), 1)
-        short, _ = wall(lambda x=x: short_loop(x, 0.75), 1)
+        slow, _ = wall(lambda x=x: loop(x, 0.75), 3)
+        short, _ = wall(lambda x=x: short_loop(x, 0.75), 3)
         quick, _ = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75)), 15)
         full, _ = wall(lambda x=x, p=planes: tally_of(x, p, Rule(0.75), detailed=True), 15)
         whole, _ = wall(lambda x=x: ppp.project(x, null=None), 15)
