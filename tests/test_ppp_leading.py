@@ -161,6 +161,49 @@ def test_many_pairs_in_doubt_are_placed_like_a_few():
     assert single.hits > 30 * 100
 
 
+@pytest.mark.parametrize("bins", [(8192, 720), (64, 2**20)])
+def test_pairs_that_float32_vectors_leave_in_doubt_are_settled(bins):
+    # so many pairs that some lie within 6e-8 of an edge, of the grid or of an angle
+    frame = Frame.given(FRAMES["random"])
+    x = rows("single", frame.vectors, 3000).astype(np.float32)
+    rule = Rule(0.75, bins=bins[0], angles=bins[1])
+    single, _ = in_both_precisions(x, frame, rule, pairs="permutation")
+    assert single.hits > 3000 * 100
+
+
+@pytest.mark.parametrize("m", [CHUNK + 1, CHUNK + 40])
+def test_a_leader_that_misses_one_of_a_chunk_has_not_hit_all(m):
+    # an opposite spans no plane: in the leader's own chunk, or in the one beside it
+    rng = np.random.default_rng(m)
+    vectors = rng.standard_normal((m, 50))
+    vectors[[1, m - 1]] = -vectors[[0, 2]]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    x = unit[[0, 1, 2, 3, m - 1]]
+    frame = Frame.given(vectors)
+    points = ppp.points(x, frame, 0.75)
+    assert agree(counted(x, frame, 0.75), points, 1e-6).hits > 0
+
+
+@pytest.mark.parametrize("n", [8, 50])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_coordinates_on_an_edge_stay_where_a_turned_plane_rounds_them_to(n, dtype):
+    # vectors of four halves: all products are exact, whoever makes them
+    rng = np.random.default_rng(n)
+    halves = np.zeros((n, n))
+    for row in halves:
+        row[rng.choice(n, 4, replace=False)] = rng.choice([-0.5, 0.5], 4)
+    x = np.vstack([halves, np.eye(n)])[rng.integers(2 * n, size=200)] * rng.choice(
+        [-1, 2], (200, 1)
+    )
+    x = (np.round(32 * x + 9 * rng.standard_normal((200, n)) / np.sqrt(n)) / 32).astype(dtype)
+    for vectors in (np.vstack([halves, np.eye(n)]), np.vstack([np.eye(n), halves])):
+        frame, rule = Frame.given(vectors), Rule(0.6, bins=256, angles=360)
+        one = counted(x, frame, rule, "permutation")
+        assert one.hits > 200 * n / 2
+        agree(one, ppp.points(x, frame, 0.6, "permutation"), 1e-6)
+        assert_same_counts(one, counted(x, frame, rule, "permutation", engine="torch:cpu"))
+
+
 def test_tables_that_give_way_to_others_are_made_again(monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((40, 20))
     x = np.tile(rows("single", vectors, 60), (2, 1)).astype(np.float32)

@@ -3,8 +3,8 @@
 Mostly it is plain that they hit, and only on which side of a bin's edge they lie is not. Then one
 coordinate made again tells the bins, and the rest of what was found of the pair stands. It is made
 of the float32 vectors, summed in float64: half the bytes of the exact ones, for which it waits, and
-hundreds of times closer than the product in float32; what that leaves in doubt is left to the
-caller.
+as many times closer than the product in float32 as that had terms; what is still in doubt is left
+to the caller.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def _same_turn(first, second, off, count):
 def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pairs):
     """Fill the grid bins of a pair, and the angular one if in doubt; return whether they are sure.
 
-    The leader's coordinate is exact, the other one within `error`. They are not sure, either, where
-    the leader's bin would be another in the plane turned round.
+    The leader's coordinate is exact, and off an edge where planes are turned round as well; the
+    other one is within `error`.
     """
     kind, half = pairs.dtype.type, np.float64((counts.grids.shape[1] - 2) // 2)
     unit, count, rest = counts.per_unit * scale, counts.angle.shape[0] - 1, 1.0 - g * g
@@ -89,11 +89,7 @@ def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pair
         pairs[q + TURNED_ROW] = kind(guarded(turned, unit, half))
         pairs[q + TURNED_COLUMN] = kind(guarded(beyond, unit, half))
         clear = clear and _same_bin(beyond, 2.0 * off, unit, half)
-        if k < i:
-            # a sample on an edge, as those on a vector are: rounding took it to the other side
-            clear = clear and pairs[q + TURNED_ROW] == kind(guarded(lead, unit, half))
-        else:
-            clear = clear and _same_bin(turned, 2.0 * off, unit, half)
+        clear = clear and (k < i or _same_bin(turned, 2.0 * off, unit, half))
     return clear
 
 
