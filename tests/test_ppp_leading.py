@@ -206,7 +206,7 @@ def test_coordinates_on_an_edge_stay_where_a_turned_plane_rounds_them_to(n, dtyp
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_leaders_on_an_edge_are_rounded_as_a_turned_plane_rounds_them(dtype):
-    rng, n = np.random.default_rng(0), 8
+    rng, n = np.random.default_rng(2), 50
     frame = Frame.given(np.vstack([rng.standard_normal((n, n)), np.eye(n)]))
     x = rng.integers(-6, 7, (300, n)) / 256
     x[np.arange(300), rng.integers(n, size=300)] = rng.choice([-2, -1, 1, 1.5, 0.75], 300)

@@ -127,8 +127,9 @@ def may_hit(
     row that is a handful of operations, as each costs a device more to start than to run; without
     a distance all else are plain numbers.
     """
-    near = bound.distance < 0
-    share = bound.share if near else threshold(bound, norm2, 1.0) / norm2
+    share: Any = bound.share
+    if bound.distance >= 0:
+        share = threshold(bound, norm2, 1.0) / norm2
     leader = lowest * _positive(share - loss)
     some = 1.0 + loss + 1e-9
     least = _positive(leader**0.5 - gamma) / some
