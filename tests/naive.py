@@ -95,7 +95,8 @@ def binned(w, half_width, size, angles):
     inside = ((at >= 0) & (at < size)).all(axis=1)
     counts = np.zeros((size, size), np.int64)
     np.add.at(counts, tuple(at[inside].astype(int).T), 1)
-    phi = np.arctan2(w[:, 1], w[:, 0])
+    # the C library's: on some processors NumPy has its own, which differs in the last bit
+    phi = np.array([math.atan2(w2, w1) for w1, w2 in w.tolist()])
     phi = np.where(phi < 0, phi + 2 * np.pi, phi)
     turned = np.minimum(angles - 1, (phi * angles / (2 * np.pi)).astype(int))
     return counts, int((~inside).sum()), np.bincount(turned, minlength=angles)
