@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.listing import list_above
+from ppp.kernels.listing import list_reaching
 from ppp.kernels.rows import dot, inlined
 from ppp.kernels.saturated import grid_bin, set_of
 from ppp.kernels.turning import beyond, doubt, turn_from
@@ -36,7 +36,7 @@ def _flag(c, rc, lead, error, counts, flags):
         angle = beyond(np.float32(c[rc, k]) * inverse, count)
         turn = abs(angle - np.floor(angle) - half) <= half - margin
         doubtful = np.int32(0) if cell else np.int32(CELL)
-        flags[k] = np.int32(doubtful | (np.int32(0) if turn else np.int32(TURN)))
+        flags[0, k] = np.int32(doubtful | (np.int32(0) if turn else np.int32(TURN)))
 
 
 @inlined
@@ -76,7 +76,8 @@ def amend(x, r, c, at, row, lead, error, halved, vectors, counts, room):
     """
     flags, doubtful = room.flags, room.order
     _flag(c, r, lead, error, counts, flags)
-    flags[at] = 0
-    for j in range(list_above(flags, 0, c.shape[1], 0, doubtful)):
+    flags[0, at] = 0
+    any_doubt, least = np.int32(CELL | TURN), np.int32(1)
+    for j in range(list_reaching(flags, 0, 0, c.shape[1], any_doubt, least, doubtful)):
         k = doubtful[j]
-        _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, flags[k])
+        _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, flags[0, k])

@@ -28,7 +28,7 @@ from ppp.kernels.leading import (
     UNTURNED,
     VERDICT,
 )
-from ppp.kernels.listing import list_above
+from ppp.kernels.listing import list_reaching
 from ppp.kernels.pairs import along_second, other_way
 from ppp.kernels.rows import inlined, inlined_part
 from ppp.kernels.saturated import guarded
@@ -48,8 +48,10 @@ _SINGLE = 1.01 * 2.0**-24
 def list_doubts(begin, end, span):
     """List the pairs that are neither a hit nor none; return how many there are."""
     # the bits of positive floats have their order
+    bits, kind = span.bits, span.bits.dtype.type
     sure = _SURE_SINGLE if single(span.pairs.dtype.type) else _SURE_DOUBLE
-    return list_above(span.bits, VERDICT, end - begin, sure, span.doubts)
+    begins, ends = np.int64(VERDICT), np.int64(VERDICT) + end - begin
+    return list_reaching(bits, 0, begins, ends, kind(-1), kind(sure + 1), span.doubts)
 
 
 @inlined_part

@@ -50,10 +50,10 @@ class Span(NamedTuple):
     """What is known of a leader's planes and of a chunk of its pairs.
 
     `pairs` holds the fields above one after the other, in the precision of the coordinates; `bits`
-    is the same memory read as integers. `outer`, `inner` and `turns` (CHUNK,) say where a pair is
-    counted; the first two also for the plane turned round. `doubts` and `others` list pairs of the
-    chunk, `values` and `cosines` are what is known better of those. `tables` (S, 3, m) keeps what
-    is known of the planes of S leaders, `owner` says of which.
+    (1, …) is the same memory read as integers. `outer`, `inner` and `turns` (CHUNK,) say where a
+    pair is counted; the first two also for the plane turned round. `doubts` and `others` list pairs
+    of the chunk, `values` and `cosines` are what is known better of those. `tables` (S, 3, m) keeps
+    what is known of the planes of S leaders, `owner` says of which.
     """
 
     pairs: np.ndarray
@@ -80,7 +80,7 @@ class Span(NamedTuple):
         slots = min(m, max(FEWEST, TABLES // (3 * m * pairs.itemsize)))
         # not filled: only what is used of it takes memory
         tables = np.empty((slots, 3, m), kind)
-        bits = pairs.view(np.int32 if pairs.itemsize == 4 else np.int64)
+        bits = pairs.view(np.int32 if pairs.itemsize == 4 else np.int64)[None]
         return cls(pairs, bits, *places, *doubts, *exact, tables, np.full(slots, -1))
 
 
@@ -383,10 +383,10 @@ def best_of(begin, end, span):
     most = kind(-1)
     for j in range(end - begin):
         # the bits of positive floats have their order, and a maximum of integers is one loop
-        most = kind(max(most, bits[np.uint64(j) + SHARE]))
+        most = kind(max(most, bits[0, np.uint64(j) + SHARE]))
     at = np.int32(CHUNK)
     for j in range(end - begin):
-        here = np.int32(j) if bits[np.uint64(j) + SHARE] == most else np.int32(CHUNK)
+        here = np.int32(j) if bits[0, np.uint64(j) + SHARE] == most else np.int32(CHUNK)
         at = np.int32(min(at, here))
     q = np.uint64(at)
     return pairs[q + SHARE], pairs[q + WAVE], begin + at

@@ -28,10 +28,9 @@ from ppp.kernels.leading import (
     turn_round,
     weigh_pairs,
 )
-from ppp.kernels.listing import ASKED, list_above
 from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
 from ppp.kernels.partners import pick, sift
-from ppp.kernels.peaks import gather, highest, measure, runner_up
+from ppp.kernels.peaks import gather, highest, runner_up
 from ppp.kernels.placing import scatter_pairs
 from ppp.kernels.rows import (
     BATCH,
@@ -122,7 +121,7 @@ class ObliqueRoom(NamedTuple):
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
             np.zeros(m + 1, np.int64),
-            np.zeros(m + ASKED, np.int64),
+            np.zeros((1, m), np.int32),
             np.zeros(m),
             np.zeros(m, np.bool_),
             np.zeros(2),
@@ -261,7 +260,6 @@ def _exact(x, c, r, k, error, vectors, room):
 @inlined
 def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, sums):
     """Count the hits of one row; return how many there are."""
-    bits, mask, peaks, heights = patterns
     kept = threshold(bound, norm2, scale)
     error = gamma * math.sqrt(norm2)
     most = highest(patterns, r)
@@ -270,10 +268,9 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     least = (2.0 * frame.lowest - MARGIN) * kept
     if (most + error) ** 2 + (second + error) ** 2 < least:
         return 0
-    measure(bits, r, mask, peaks, heights)
     leaders, partners = room.leaders, room.partners
     level = math.sqrt(max(0.0, frame.lowest * kept)) * (1.0 - 1e-6) - error
-    chosen = gather(c, r, max(0.0, level), heights, leaders)
+    chosen = gather(patterns, r, max(0.0, level), leaders)
     number = -1
     room.best[0] = -1.0
     hits = 0
@@ -296,13 +293,11 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         if number < 0:
             floor = least - (most + error) ** 2
             low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
-            number = gather(c, r, max(0.0, low), heights, room.order)
+            number = gather(patterns, r, max(0.0, low), room.order)
             for k in range(c.shape[1] if error > 0.0 else 0):
                 room.sure[k] = False
         if frame.gram.shape[0] and number * DENSE >= c.shape[1]:
-            count = sift(c, r, frame.gram, i, lead, error, kept, room.flags)
-            if count > 0:
-                list_above(room.flags, 0, c.shape[1], 0, partners)
+            count = sift(c, r, frame.gram, i, lead, error, kept, room.flags, partners)
         else:
             count = pick(c, r, room.order, number, frame.gram, i, lead, error, near, kept, partners)
         for k in range(count):
@@ -366,7 +361,6 @@ def count_oblique(
     -------
     hits : int
     """
-    bits, mask, peaks, heights = patterns
     norms, fourths, sums, rows = room.norm2, room.fourth, room.sums, room.rows
     total = 0
     for begin in range(0, x.shape[0], BATCH):
@@ -379,7 +373,7 @@ def count_oblique(
             if LEAST <= norm2 <= MOST:
                 state[start + r] = VALID
                 fourths[at] /= norm2 * norm2
-                most = measure(bits, r, mask, peaks, heights) + gamma * math.sqrt(norm2)
+                most = highest(patterns, r) + gamma * math.sqrt(norm2)
                 rows[number] = r
                 # two c² reach twice that only if the larger one reaches it: mostly it does not
                 number += most * most >= frame.lowest * threshold(bound, norm2, 1.0) * (1 - MARGIN)

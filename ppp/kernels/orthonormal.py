@@ -12,7 +12,6 @@ import numpy as np
 
 from ppp.kernels.bunched import Edges
 from ppp.kernels.inputs import COLUMNS, close
-from ppp.kernels.listing import ASKED
 from ppp.kernels.rows import (
     BATCH,
     EXTREME,
@@ -97,7 +96,7 @@ class Room(NamedTuple):
             np.zeros(BATCH),
             np.zeros(BATCH),
             Edges.of(m, angles),
-            np.zeros(m + ASKED, np.int32),
+            np.zeros((1, m), np.int32),
         )
 
     def aside(self) -> Room:

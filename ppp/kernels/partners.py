@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ppp.kernels.listing import list_reaching
 from ppp.kernels.rows import inlined
 from ppp.planes import DEGENERATE
 
@@ -23,15 +24,13 @@ def _may_hit(lead, other, g, error, least):
 
 
 @inlined
-def sift(c, r, gram, i, lead, error, least, flags):
-    """Flag the vectors that may hit beside leader i, with a one; return how many there are."""
-    # counted as floats: a count of int64 would halve the width of the vectors
-    total = 0.0
+def sift(c, r, gram, i, lead, error, least, flags, partners):
+    """Write the vectors that may hit beside leader i into `partners`; return how many there are."""
+    one = np.int32(1)
     for j in range(c.shape[1]):
         hit = _may_hit(lead, np.float64(c[r, j]), gram[i, j], error, least)
-        flags[j] = np.int64(hit)
-        total += 1.0 if hit else 0.0
-    return int(total)
+        flags[0, j] = one if hit else np.int32(0)
+    return list_reaching(flags, 0, 0, c.shape[1], one, one, partners)
 
 
 @inlined

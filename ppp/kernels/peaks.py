@@ -6,72 +6,49 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppp.kernels.listing import list_reaching
 from ppp.kernels.rows import inlined
-
-#: Coordinates that share one maximum: stretches without a candidate are passed over.
-STRETCH = 32
 
 
 class Patterns(NamedTuple):
     """Coordinates as bit patterns, whose order without the sign is that of |c|.
 
-    So their maxima are plain integer reductions. `peaks` holds those of a row's stretches,
-    `heights` is the same memory read as floats.
+    So their maxima are plain integer reductions. `peak` (1,) holds one of them, `height` is the
+    same memory read as a float.
     """
 
     bits: np.ndarray
     mask: np.integer
-    peaks: np.ndarray
-    heights: np.ndarray
+    peak: np.ndarray
+    height: np.ndarray
 
     @classmethod
     def of(cls, c: np.ndarray) -> Patterns:
         """Return the patterns of coordinates (R, m) in float32 or float64."""
         kind = np.int32 if c.dtype == np.float32 else np.int64
-        heights = np.zeros(c.shape[1] // STRETCH + 1, c.dtype)
+        height = np.zeros(1, c.dtype)
         mask = kind(2 ** (8 * c.itemsize - 1) - 1)  # all but the sign
-        return cls(c.view(kind), mask, heights.view(kind), heights)
+        return cls(c.view(kind), mask, height.view(kind), height)
 
 
 @inlined
-def largest(bits, rc, begin, end, mask):
-    """Return the largest |c| of a stretch, as its bits."""
-    kind = bits.dtype.type
-    most = kind(0)
-    for k in range(begin, end):
-        most = kind(max(most, kind(bits[rc, k] & mask)))
-    return most
-
-
-@inlined
-def measure(bits, rc, mask, peaks, heights):
-    """Fill the maxima of |c| over stretches; return the largest."""
-    most = 0.0
-    for at in range(0, bits.shape[1], STRETCH):
-        peaks[at // STRETCH] = largest(bits, rc, at, min(bits.shape[1], at + STRETCH), mask)
-        most = max(most, heights[at // STRETCH])
-    return most
-
-
-@inlined
-def gather(c, rc, least, heights, order):
-    """Compress the indices with |c| ≥ least; return how many."""
-    count = 0
-    level = c.dtype.type(least)
-    for begin in range(0, c.shape[1], STRETCH):
-        if heights[begin // STRETCH] >= level:
-            for i in range(begin, min(c.shape[1], begin + STRETCH)):
-                order[count] = i
-                count += abs(c[rc, i]) >= level
-    return count
+def gather(patterns, rc, least, order):
+    """List the indices with |c| ≥ least; return how many there are."""
+    bits, mask, peak, height = patterns
+    height[0] = least
+    return list_reaching(bits, rc, 0, bits.shape[1], mask, peak[0], order)
 
 
 @inlined
 def highest(patterns, rc):
-    """Return the largest |c| of a row, and put it first among the peaks."""
-    bits, mask, peaks, heights = patterns
-    peaks[0] = largest(bits, rc, 0, bits.shape[1], mask)
-    return np.float64(heights[0])
+    """Return the largest |c| of a row, and leave it as the peak."""
+    bits, mask, peak, height = patterns
+    kind = bits.dtype.type
+    most = kind(0)
+    for k in range(bits.shape[1]):
+        most = kind(max(most, kind(bits[rc, k] & mask)))
+    peak[0] = most
+    return np.float64(height[0])
 
 
 @inlined
@@ -80,8 +57,8 @@ def runner_up(patterns, rc):
 
     The largest of all is what `highest` left.
     """
-    bits, mask, peaks, heights = patterns
-    kind, top = bits.dtype.type, peaks[0]
+    bits, mask, peak, height = patterns
+    kind, top = bits.dtype.type, peak[0]
     end, most = np.int32(bits.shape[1]), kind(0)
     first, many = end, np.int32(0)
     # to the end, without a branch: that is a few vector instructions
@@ -91,5 +68,5 @@ def runner_up(patterns, rc):
         first = np.int32(min(first, np.int32(k) if same else end))
         most = kind(max(most, kind(0) if same else here))
         many = np.int32(many + (np.int32(1) if same else np.int32(0)))
-    peaks[0] = most
-    return np.int64(first), np.int64(many), np.float64(heights[0])
+    peak[0] = most
+    return np.int64(first), np.int64(many), np.float64(height[0])

@@ -13,7 +13,7 @@ import numpy as np
 from ppp.kernels.amending import amend
 from ppp.kernels.basis import hide, on_axis, show
 from ppp.kernels.bunched import scatter_bunched, weigh_bunched
-from ppp.kernels.peaks import gather, highest, measure, runner_up
+from ppp.kernels.peaks import gather, highest, runner_up
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
 from ppp.kernels.turning import column, doubt, turn_from
@@ -185,7 +185,7 @@ def vote_among(number, order, value, sure, axes, sums):
 
 @inlined
 def search(
-    x, r, c, norm2, scale, lowest, most, top, gamma, basis, sums, heights, counts, room
+    x, r, c, patterns, norm2, scale, lowest, most, top, gamma, basis, sums, counts, room
 ):  # fmt: skip
     """Count the hits of one row but those of the axis of `top`; return how many.
 
@@ -200,7 +200,7 @@ def search(
     least = 0.5 * lowest * (1.0 - MARGIN)
     floor = lowest * (1.0 - MARGIN) - most * most
     low = math.sqrt(floor) * (1.0 - 1e-6) - error if floor > 0.0 else 0.0
-    number = gather(c, r, max(0.0, low), heights, order)
+    number = gather(patterns, r, max(0.0, low), order)
     if number < 2:
         return 0
     if gamma == 0.0:
@@ -282,7 +282,6 @@ def search_rows(
     -------
     hits : int
     """
-    bits, mask, peaks, heights = patterns
     rows, tops, ring = room.rows, room.tops, basis.ring
     # float32 tells the bins of rows of usual size, of their products only where those are exact
     usual = scale == 1.0 and (gamma == 0.0 or counts.single)
@@ -305,10 +304,9 @@ def search_rows(
                 vote(lead * lead, second * second, sums[r - begin])
                 most = second
         if (most + error) ** 2 >= 0.5 * lowest * (1.0 - MARGIN):
-            measure(bits, r, mask, peaks, heights)
             total += search(
-                x, r, c, square, scale, lowest, most, top, gamma, basis, sums[r - begin],
-                heights, counts, room,
+                x, r, c, patterns, square, scale, lowest, most, top, gamma, basis,
+                sums[r - begin], counts, room,
             )  # fmt: skip
     # each step of the saturated rows in a loop of its own: they then overlap in the processor
     for at in range(saturated):
