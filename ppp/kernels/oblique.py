@@ -133,7 +133,7 @@ class ObliqueRoom(NamedTuple):
         )
 
     def aside(self) -> ObliqueRoom:
-        """Return room for a row that is searched while the rows of a batch are being named."""
+        """Return room for a row that is searched beside those of a batch."""
         return self._replace(norm2=np.zeros(1), rows=np.zeros(1, np.int64))
 
 
@@ -326,22 +326,6 @@ def _search_rows(x, c, patterns, number, begin, scale, bound, gamma, frame, coun
     return hits
 
 
-@fast_part
-def _count_unusual(x, r, bound, gamma, frame, spare, counts, sums, ledger_counts):
-    """Count a row whose Σ x² leaves the ordinary range, scaled.
-
-    Returns its state, its hits and its Σ c⁴/‖x‖⁴.
-    """
-    state, scale, norm2, fourth = rescale(x, r, False, frame.rows, spare, ledger_counts)
-    if state != VALID:
-        return state, 0, 0.0
-    spare.room.norm2[0], spare.room.rows[0] = norm2, 0
-    hits = _search_rows(
-        spare.x, spare.c, spare.patterns, 1, 0, scale, bound, gamma, frame, counts, spare.room, sums
-    )
-    return state, hits, fourth / (norm2 * norm2)
-
-
 @fast
 def count_oblique(
     x, c, patterns, bound, gamma, frame, counts, room, spare, sample, code, start, ledger, state
@@ -366,29 +350,50 @@ def count_oblique(
     for begin in range(0, x.shape[0], BATCH):
         end = min(x.shape[0], begin + BATCH)
         moments(x, c, False, begin, end, norms, fourths)
-        number, hits, usual = 0, 0, True
-        for r in range(begin, end):
+        number, unusual = _name_rows(
+            patterns, begin, end, frame.lowest, bound, gamma, norms, fourths, rows, start, state
+        )
+        hits = _search_rows(
+            x, c, patterns, number, begin, 1.0, bound, gamma, frame, counts, room, sums
+        )
+        for k in range(unusual):
+            r = rows[BATCH - 1 - k]
             at = r - begin
-            norm2 = norms[at]
-            if LEAST <= norm2 <= MOST:
-                state[start + r] = VALID
-                fourths[at] /= norm2 * norm2
-                most = highest(patterns, r) + gamma * math.sqrt(norm2)
-                rows[number] = r
-                # two c² reach twice that only if the larger one reaches it: mostly it does not
-                number += most * most >= frame.lowest * threshold(bound, norm2, 1.0) * (1 - MARGIN)
-            else:
-                found, more, fourths[at] = _count_unusual(
-                    x, r, bound, gamma, frame, spare, counts, sums[at : at + 1], ledger.counts
-                )
-                state[start + r] = EXTREME if found == VALID else found
-                hits += more
-                usual = False
-        if number:
-            hits += _search_rows(
-                x, c, patterns, number, begin, 1.0, bound, gamma, frame, counts, room, sums
+            found, scale, spare.room.norm2[0], fourths[at] = rescale(
+                x, r, False, frame.rows, spare, ledger.counts
             )
+            state[start + r] = EXTREME if found == VALID else found
+            if found == VALID:
+                spare.room.rows[0] = 0
+                # of the types of the other call: literals would have all compiled once more
+                hits += _search_rows(
+                    spare.x, spare.c, spare.patterns, np.int64(1), np.int64(0), scale, bound, gamma,
+                    frame, counts, spare.room, sums[at : at + 1],
+                )  # fmt: skip
         total += hits
-        quiet = usual and hits == 0
+        quiet = hits == unusual == 0
         close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)
     return total
+
+
+@fast_part
+def _name_rows(patterns, begin, end, lowest, bound, gamma, norm2, fourth, rows, start, state):
+    """Name the rows to search at the front of `rows`, those of unusual size from its end on.
+
+    Returns how many there are of each; makes Σ c⁴ into Σ c⁴/‖x‖⁴.
+    """
+    number, unusual = 0, 0
+    for r in range(begin, end):
+        at = r - begin
+        square = norm2[at]
+        if LEAST <= square <= MOST:
+            state[start + r] = VALID
+            fourth[at] /= square * square
+            most = highest(patterns, r) + gamma * math.sqrt(square)
+            rows[number] = r
+            # two c² reach twice that only if the larger one reaches it: mostly it does not
+            number += most * most >= lowest * threshold(bound, square, 1.0) * (1 - MARGIN)
+        else:
+            unusual += 1
+            rows[BATCH - unusual] = r
+    return number, unusual

@@ -100,25 +100,8 @@ class Room(NamedTuple):
         )
 
     def aside(self) -> Room:
-        """Return room for a row that is searched while the rows of a batch are being named."""
+        """Return room for a row that is searched beside those of a batch."""
         return self._replace(norm2=np.zeros(1), rows=np.zeros(1, np.int64))
-
-
-@fast_part
-def _count_unusual(x, r, whole, bound, gamma, basis, spare, counts, sums, ledger_counts):
-    """Count a row whose Σ x² leaves the ordinary range, scaled.
-
-    Returns its state, its hits and its Σ c⁴/‖x‖⁴.
-    """
-    state, scale, norm2, fourth = rescale(x, r, whole, basis.rows, spare, ledger_counts)
-    if state != VALID:
-        return state, 0, 0.0
-    spare.room.norm2[0], spare.room.rows[0] = norm2, 0
-    hits = search_rows(
-        spare.x, spare.c, spare.patterns, 1, False, spare.room.norm2, 0, scale, bound, gamma,
-        basis, counts, spare.room, sums,
-    )  # fmt: skip
-    return state, hits, fourth / (norm2 * norm2)
 
 
 @fast
@@ -157,7 +140,7 @@ def count_orthonormal(
     -------
     hits : int
     """
-    norms, fourths, sums = room.norm2, room.fourth, room.sums
+    norms, fourths, sums, rows = room.norm2, room.fourth, room.sums, room.rows
     total = 0
     for begin in range(0, x.shape[0], BATCH):
         end = min(x.shape[0], begin + BATCH)
@@ -166,16 +149,29 @@ def count_orthonormal(
         if quiet:
             state[start + begin : start + end] = VALID
         else:
-            number, hits = _sort_out(
-                x, c, begin, end, whole, bound, gamma, basis, reach, spare, counts, start, ledger,
-                state, room,
-            )  # fmt: skip
-            total += hits
+            number, unusual = _name_rows(
+                c, begin, end, bound, gamma, reach, norms, fourths, rows, start, state
+            )
             if number:
                 total += search_rows(
                     x, c, patterns, number, whole, norms, begin, 1.0, bound, gamma, basis, counts,
                     room, sums,
                 )  # fmt: skip
+            for k in range(unusual):
+                r = rows[BATCH - 1 - k]
+                at = r - begin
+                found, scale, spare.room.norm2[0], fourths[at] = rescale(
+                    x, r, whole, basis.rows, spare, ledger.counts
+                )
+                state[start + r] = EXTREME if found == VALID else found
+                if found == VALID:
+                    spare.room.rows[0] = 0
+                    # of the types of the other call: literals would have all compiled once more
+                    total += search_rows(
+                        spare.x, spare.c, spare.patterns, np.int64(1), np.bool_(False),
+                        spare.room.norm2, np.int64(0), scale, bound, gamma, basis, counts,
+                        spare.room, sums[at : at + 1],
+                    )  # fmt: skip
         close(begin, end, start, quiet, sample, code, state, fourths, sums, ledger)
     return total
 
@@ -192,29 +188,22 @@ def _is_quiet(rows, norm2, fourth, reach):
 
 
 @fast_part
-def _sort_out(
-    x, c, begin, end, whole, bound, gamma, basis, reach, spare, counts, start, ledger, state, room
-):  # fmt: skip
-    """Name the rows to search in `room.rows`, and count those of unusual size.
+def _name_rows(c, begin, end, bound, gamma, reach, norm2, fourth, rows, start, state):
+    """Name the rows to search at the front of `rows`, those of unusual size from its end on.
 
-    Returns how many are named, and the hits of the unusual ones.
+    Returns how many there are of each.
     """
-    number = total = 0
+    number, unusual = 0, 0
     for r in range(begin, end):
         at = r - begin
-        if LEAST <= room.norm2[at] <= MOST:
+        if LEAST <= norm2[at] <= MOST:
             state[start + r] = VALID
-            room.rows[number] = r
-            near = room.fourth[at] >= reach
+            rows[number] = r
+            near = fourth[at] >= reach
             if near and c.shape[1] < NARROW and gamma == 0.0:
-                near = two_largest(c, r) >= threshold(bound, room.norm2[at], 1.0) * (1.0 - LOOSE)
+                near = two_largest(c, r) >= threshold(bound, norm2[at], 1.0) * (1.0 - LOOSE)
             number += near
         else:
-            found, hits, share = _count_unusual(
-                x, r, whole, bound, gamma, basis, spare, counts, room.sums[at : at + 1],
-                ledger.counts,
-            )  # fmt: skip
-            state[start + r] = EXTREME if found == VALID else found
-            room.fourth[at] = share
-            total += hits
-    return number, total
+            unusual += 1
+            rows[BATCH - unusual] = r
+    return number, unusual

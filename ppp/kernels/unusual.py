@@ -67,7 +67,7 @@ def _scale(x, r, most, scratch):
 def rescale(x, r, whole, vectors, spare, ledger_counts):
     """Write a row, scaled, and its coordinates into `spare`; count it if it is not valid.
 
-    Returns its state, the factor that undoes the scaling, its Σ x² and its Σ c⁴.
+    Returns its state, the factor that undoes the scaling, its Σ x² and its Σ c⁴/‖x‖⁴.
     """
     state, most = examine(x, r)
     if state != EXTREME:
@@ -77,4 +77,5 @@ def rescale(x, r, whole, vectors, spare, ledger_counts):
     for i in range(spare.c.shape[1]):
         spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
     _, fourth = power_sums(spare.c, 0)
-    return VALID, scale, sum_squares(spare.x, 0), fourth
+    norm2 = sum_squares(spare.x, 0)
+    return VALID, scale, norm2, fourth / (norm2 * norm2)
