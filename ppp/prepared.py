@@ -194,11 +194,13 @@ class Prepared:
         """‖x‖ of the valid rows, in order, (V,) float64; taken on their device, if it can."""
         if self._on_device and has_float64(self._rows.device):
             rows: Any = self._rows
-            parts = rows.detach().split(PIECE_ROWS)
-            norms = [torch.linalg.vector_norm(part.double(), dim=1) for part in parts]
-            found = torch.cat(norms).cpu().numpy()
-            if ((found**2 >= LEAST) & (found**2 <= MOST)).all():
-                return found
+            parts = (part.double() for part in rows.detach().split(PIECE_ROWS))
+            norm2 = torch.cat([torch.linalg.vecdot(part, part) for part in parts]).cpu().numpy()
+        else:
+            norm2 = np.empty(self.rows)
+            cpu.squared_norms(self.x, norm2)
+        if ((norm2 >= LEAST) & (norm2 <= MOST)).all():
+            return np.asarray(np.sqrt(norm2))
         valid = [piece.state == cpu.VALID for piece in self.pieces]
         each = zip(self.pieces, valid, strict=True)
         kept = [np.sqrt(piece.norm2[at]) * piece.scale[at] for piece, at in each]

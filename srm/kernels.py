@@ -7,18 +7,18 @@ import math
 import numpy as np
 
 from ppp.kernels.pairs import candidates, cosine, leads, partners
-from ppp.kernels.rows import VALID, jit, part, threshold
+from ppp.kernels.rows import VALID, inlined_part, jit, threshold
 from ppp.kernels.waves import upright
 
 
-@part
+@inlined_part
 def sees(w1, w2, cosine, sine, limit, strict):
     """Return whether the spotlight at an angle sees a sample with in-plane coordinates w."""
     along = w1 * cosine + w2 * sine
     return along > limit if strict else along >= limit
 
 
-@part
+@inlined_part
 def wrap(at, count):
     """Return an angle's place in the circle, from at most one turn away."""
     if at < 0:
@@ -26,7 +26,7 @@ def wrap(at, count):
     return at - count if at >= count else at
 
 
-@part
+@inlined_part
 def arc(w1, w2, limit, strict, cosines, sines):
     """Return the first angle that sees w (from −A to A − 1) and how many do in a row."""
     count = cosines.shape[0]
@@ -55,7 +55,7 @@ def arc(w1, w2, limit, strict, cosines, sines):
     return first, min(count, last - first + 1)
 
 
-@part
+@inlined_part
 def add_arc(changes, first, number):
     """Count `number` angles from `first` on in an array of changes from one angle to the next."""
     count = changes.shape[0] - 1

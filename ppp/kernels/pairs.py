@@ -46,7 +46,7 @@ def cosine(gram, vectors, i, j):
     return total
 
 
-@part
+@inlined_part
 def partner_floor(bound, own, threshold):
     """Return the least |c_j| that hits with a leader, whatever the angle between the vectors.
 
@@ -70,7 +70,7 @@ def other_way(w1, w2, g):
     return g * w1 + sine * w2, sine * w1 - g * w2
 
 
-@part
+@inlined_part
 def candidates(c, threshold, lowest, order):
     """Write the coordinates that may be part of a hit into `order` (m + 1 places); return how many.
 
@@ -95,7 +95,7 @@ def candidates(c, threshold, lowest, order):
     return count
 
 
-@part
+@inlined_part
 def leads(own, bound, threshold):
     """Return whether a coordinate may be the larger one of a hit."""
     return own * own >= bound * threshold - MARGIN * threshold
@@ -107,7 +107,7 @@ def led(i, j, ci, cj):
     return abs(cj) < abs(ci) or (abs(cj) == abs(ci) and j > i)
 
 
-@part
+@inlined_part
 def partners(i, x, c, threshold, vectors, gram, orthonormal, bounds, order, count, found):
     """Write the hits (j, w1, w2) of leader i into the rows of `found`; return how many.
 
