@@ -67,11 +67,11 @@ class Piece:
             x = x.astype(np.float64)
             x[(state == cpu.ZERO) | (state == cpu.NONFINITE)] = 0
             extreme = state == cpu.EXTREME
-            exponent = np.frexp(np.abs(x[extreme]).max(axis=1, initial=0))[1]
+            # the power of two of the largest |x| itself, which is a number as well
+            exponent = np.frexp(np.abs(x[extreme]).max(axis=1, initial=0))[1] - 1
             x[extreme] = np.ldexp(x[extreme], -exponent[:, None])
             norm2[extreme] = np.square(x[extreme]).sum(axis=1)
-            # Beyond the exponent range of float64 the true coordinate is out of any grid or zero.
-            scale[extreme] = np.ldexp(1.0, np.clip(exponent, -1074, 1023))
+            scale[extreme] = np.ldexp(1.0, exponent)
             state[extreme] = cpu.VALID
         return Norms(x, norm2, state, scale)
 
@@ -203,7 +203,8 @@ class Prepared:
             return np.asarray(np.sqrt(norm2))
         valid = [piece.state == cpu.VALID for piece in self.pieces]
         each = zip(self.pieces, valid, strict=True)
-        kept = [np.sqrt(piece.norm2[at]) * piece.scale[at] for piece, at in each]
+        with np.errstate(over="ignore"):
+            kept = [np.sqrt(piece.norm2[at]) * piece.scale[at] for piece, at in each]
         return np.concatenate([np.empty(0), *kept])
 
     def valid(self, at: np.ndarray) -> np.ndarray:
@@ -330,7 +331,7 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     if not isinstance(rows, torch.Tensor):
         rows = np.asarray(rows)
         if rows.dtype == np.float16:
-            rows = torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
+            rows = _shared(np.ascontiguousarray(rows)).float().numpy()
         elif rows.dtype not in (np.float32, np.float64):
             rows = rows.astype(np.float64)
         return np.ascontiguousarray(rows)
@@ -340,6 +341,11 @@ def as_array(rows: torch.Tensor | np.ndarray) -> np.ndarray:
     elif rows.dtype not in (torch.float32, torch.float64):
         rows = rows.double()
     return rows.contiguous().numpy()
+
+
+def _shared(array: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor: a copy where its memory may not be written to."""
+    return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
 
 
 def fetched(rows: torch.Tensor) -> torch.Tensor:
@@ -368,9 +374,7 @@ def as_tensor(
     (R, n) tensor
     """
     if not isinstance(rows, torch.Tensor):
-        array = as_array(rows)
-        # a tensor that shares memory with an array must be one that may be written to
-        rows = torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
+        rows = _shared(as_array(rows))
     rows = rows.detach()
     narrow = rows.dtype in (torch.float16, torch.bfloat16, torch.float32)
     if not narrow and not double:

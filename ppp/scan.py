@@ -272,5 +272,5 @@ def pilot_half_width(blocks: Sequence[Any]) -> float:
     if not len(seen):
         return 1.0
     at = -(-999 * (len(seen) - 1) // 1000)
-    exponent = np.floor(np.log2(1.25 * np.partition(seen, at)[at])) + 1
+    exponent = np.floor(np.log2(1.25 * min(np.partition(seen, at)[at], 2.0**1000))) + 1
     return float(2.0 ** np.clip(exponent, -1000, 1000))

@@ -86,12 +86,7 @@ class ArrayBlocks:
         total = self.shape[0]
         if self.sample is None:
             return [*range(0, total, step), total]
-        ends = np.append(np.flatnonzero(self.sample[1:] != self.sample[:-1]) + 1, total)
-        if len(np.unique(self.sample)) != len(ends) and total:
-            raise ValueError(
-                "rows of one input must stand next to each other: sort the rows by `sample`"
-            )
-        cuts = [0]
+        ends, cuts = _input_ends(self.sample), [0]
         while cuts[-1] < total:
             # the last input that ends within the step, or the first one if it is longer
             first, fits = np.searchsorted(ends, [cuts[-1], cuts[-1] + step], side="right")
@@ -126,13 +121,20 @@ class IteratedBlocks:
 
     def blocks(self) -> Iterator[Rows]:
         """Yield the blocks, numbering the rows of plain arrays."""
-        seen, width = 0, None
+        seen, width, last = 0, None, None
         for item in self._read():
             block = _block(item, seen)
             count, here = block.rows.shape
             width = width or here
             if here != width:
                 raise ValueError(f"all blocks must have one width: got {here} after {width}")
+            if count and last == block.sample[0]:
+                raise ValueError(
+                    f"blocks must hold whole inputs, got rows of input {last} at the end of one "
+                    "block and at the beginning of the next: give them in one block, and number "
+                    "the inputs of all blocks, not those of each"
+                )
+            last = block.sample[-1] if count else last
             seen += count
             yield block
 
@@ -150,7 +152,25 @@ def _block(item: Any, seen: int) -> Rows:
     rows, label = as_rows(item.rows), getattr(item, "label", None)
     count = rows.shape[0]
     label = None if label is None else as_labels(label, count)
-    return Rows(rows, as_samples(item.sample, count), label)
+    sample = as_samples(item.sample, count)
+    _input_ends(sample)
+    return Rows(rows, sample, label)
+
+
+def _input_ends(sample: np.ndarray) -> np.ndarray:
+    """Return where the rows of each input end, if they stand next to each other."""
+    ends = np.flatnonzero(sample[1:] != sample[:-1]) + 1
+    ends = np.append(ends, len(sample))[: len(sample)]
+    ids = sample[ends - 1]
+    if (ids[1:] <= ids[:-1]).any():  # else they cannot repeat
+        found, often = np.unique(ids, return_counts=True)
+        if len(found) < len(ids):
+            at = int(np.argmax(often > 1))
+            raise ValueError(
+                "rows of one input must stand next to each other, got those of input "
+                f"{found[at]} in {often[at]} places: sort the rows by `sample`"
+            )
+    return ends
 
 
 def as_stream(x: Any, sample: Any = None, label: Any = None) -> Any:

@@ -55,6 +55,17 @@ def test_rows_of_unusual_size_fall_into_their_bins(n, frame, power):
     assert against_points(x, made, 0.4).hits > 50
 
 
+def test_rows_at_the_ends_of_float64_are_counted_and_listed_as_they_are():
+    rows = np.array([[9e307, 4e307, 0, 0], [1.7e308] * 2 + [1e300] * 2, [3, 4, 0, 0], [5e-324] * 4])
+    found = ppp.points(rows, epsilon=0.9)
+    low, high = np.array([(i, j) for i in range(4) for j in range(i + 1, 4)]).T
+    expected = rows[found.row[:, None], np.stack([low, high], axis=1)[found.plane]]
+    np.testing.assert_array_equal(found.w, expected)
+    result = ppp.project(rows, epsilon=0.9, null=None)
+    assert result.tally.hits == len(found) == 5
+    assert result.tally.half_width == 2.0**1000
+
+
 @pytest.mark.parametrize("rows", [[1.5e19, -1e-30, 1e-30, -2e-36], [2e38, -1e-8, 1e-8, 0]])
 def test_small_coordinates_keep_their_sign_beside_huge_ones(rows):
     x = np.array([rows, np.roll(rows, 1)], np.float32)

@@ -53,6 +53,13 @@ def test_rows_count_alike_however_they_are_held(x, engine):
     np.testing.assert_array_equal(other.sampled.rows, X)
 
 
+def test_half_precision_that_may_not_be_written_to_is_read():
+    half = X.astype(np.float16)
+    expected = ppp.project(half.astype(np.float32), null=None).kept
+    half.flags.writeable = False
+    np.testing.assert_array_equal(ppp.project(half, null=None).kept, expected)
+
+
 def test_a_list_of_blocks_can_be_read_again():
     label = np.arange(300) % 2
     blocks = cut(label=label)
@@ -82,6 +89,14 @@ def changed(**fields):
         (changed(sample=np.arange(60)), "sample needs one entry a row: 120 rows, got 60"),
         (changed(sample=np.arange(200)), "sample needs one entry a row: 120 rows, got 200"),
         (changed(sample=None), r"sample must hold one input a row, got shape \(\)"),
+        (
+            changed(sample=np.tile(np.arange(60), 2)),
+            "must stand next to each other, got those of input 0 in 2 places: sort the rows",
+        ),
+        (
+            changed(sample=np.r_[9, np.arange(11, 130)]),
+            "whole inputs, got rows of input 9 at the end of one block and at the beginning of the",
+        ),
         (changed(rows=X[10:130, 0]), "must be a matrix"),
         (changed(rows=X[10:130, :4]), "one width: got 4 after 5"),
         (changed(rows=X[10:130] + 1j), "real numbers, got dtype complex128"),

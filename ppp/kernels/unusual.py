@@ -52,15 +52,14 @@ def _scale(x, r, most, scratch):
 
     `most` is its largest |x|. In float32 it is made large, so that small coordinates do not vanish.
     """
-    lift, least = (100, LEAST_SINGLE) if scratch.itemsize == 4 else (0, 0.0)
+    lift, least = (100, LEAST_SINGLE) if scratch.itemsize == 4 else (1, 0.0)
     exponent = math.frexp(most)[1] - lift
     for k in range(x.shape[1]):
         value = math.ldexp(np.float64(x[r, k]), -exponent)
         # what would vanish beside a huge one keeps its side of zero: bins and angles tell them
         vanishes = abs(value) < least and value != 0.0
         scratch[0, k] = math.copysign(least, value) if vanishes else value
-    # Beyond the range of float64 the true coordinate is out of any grid, or zero.
-    return math.ldexp(1.0, min(1023, max(-1074, exponent)))
+    return math.ldexp(1.0, exponent)
 
 
 @fast_part
