@@ -14,7 +14,7 @@ from ppp.layer_analysis import LayerAnalysis, analyse_flow
 from ppp.live_fitting import WAY_OUT, check_same_rows, fitted_live
 from ppp.preprocessing import Preprocessing, fitted
 from ppp.result import PPPResult
-from ppp.scan import Companion, run
+from ppp.scan import Companion
 from ppp.settings import PAPER_EPSILON, Settings
 from ppp.streams import as_stream, watched
 
@@ -122,7 +122,7 @@ def project(
         preprocessing=fitted(stream, preprocess),
     )
     blocks = watched(stream.blocks(), stream.shape[0], "rows", progress)
-    return layer.result(run(blocks, layer.plan, workers))
+    return layer.count(blocks, workers)
 
 
 def analyze(
@@ -359,7 +359,7 @@ def _analyse_layer(
     analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance, preprocessing=change)
     if client is None:
         blocks = watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
-        result = analysis.result(run(blocks, analysis.plan, workers))
+        result = analysis.count(blocks, workers)
     else:
         from ppp.distributed import run_on
 

@@ -14,12 +14,13 @@ from ppp.controls import check_frame
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
 from ppp.frame import Frame, as_frame, haar_rotation
+from ppp.kernels.compiling import said_while_compiling
 from ppp.planes import Planes
 from ppp.preprocessing import Changed, Preprocessing
 from ppp.reservoir import Reservoir, Sampled
 from ppp.result import NullPlan, PPPResult
 from ppp.rule import Rule
-from ppp.scan import PILOT_BLOCKS, Scan, Sink, pilot_half_width
+from ppp.scan import PILOT_BLOCKS, Scan, Sink, pilot_half_width, run
 from ppp.settings import Settings, chosen_epsilon
 from ppp.streams import Rows
 from ppp.threads import one_blas_thread
@@ -48,6 +49,11 @@ class LayerAnalysis:
     preprocessing: Preprocessing | None = None
     _own: int = field(default=0, init=False)
     _theirs: list[int] = field(default_factory=list, init=False)
+
+    def count(self, blocks: Iterable[Any], workers: int | None = None) -> PPPResult:
+        """Count blocks from first to last and return the result."""
+        with said_while_compiling(self.settings.progress):
+            return self.result(run(blocks, self.plan, workers))
 
     def plan(self, pilot: Sequence[Any]) -> list[Sink]:
         """Choose frame, epsilon and grid from the first blocks; return the sinks."""
@@ -167,7 +173,8 @@ def analyse_flow(
     """
     # the model's forward needs the cores too: one counting thread a layer
     scans = {name: Scan(layer.plan, workers=1) for name, layer in layers.items()}
-    with one_blas_thread():
+    progress = any(layer.settings.progress for layer in layers.values())
+    with one_blas_thread(), said_while_compiling(progress):
         try:
             for name, block in flow:
                 scans[name].append(block)

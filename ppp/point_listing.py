@@ -13,7 +13,6 @@ from ppp.planes import Planes
 from ppp.point_cloud import PointCollector, Points
 from ppp.prepared import Prepared
 from ppp.rule import Rule
-from ppp.scan import run
 from ppp.settings import PAPER_EPSILON, Settings
 from ppp.streams import as_stream
 
@@ -74,7 +73,7 @@ def points(
     if rows is not None and width is not None:
         collector = collecting(width)
         layer = LayerAnalysis(settings, rows)
-        hits = layer.result(run(stream.blocks(), layer.plan)).hits
+        hits = layer.count(stream.blocks()).hits
         if hits > max_points:
             raise ValueError(
                 f"{hits:,} hits are more than max_points = {max_points:,}: raise max_points, raise "
