@@ -61,8 +61,10 @@ class Room:
     angle: torch.Tensor
     pairs: torch.Tensor
 
-    def add(self, hits: kernels.Hits, scale: torch.Tensor | None) -> None:
-        """Count hits by plane, angle and place."""
+    def add(
+        self, hits: kernels.Hits, x: torch.Tensor, c: torch.Tensor, scale: torch.Tensor | None
+    ) -> None:
+        """Count hits of rows x with coordinates c by plane, angle and place."""
         if not self.detailed:
             return
         m = len(self.frame.bounds)
@@ -74,9 +76,8 @@ class Room:
         self.angle += torch.bincount(angles, minlength=len(self.angle))
         self._bin(self.grid, hits.w1, hits.w2, hits.row, scale)
         if len(self.swapped):
-            g = torch.zeros_like(hits.w1) if hits.g is None else hits.g
-            v1, v2 = kernels.other_way(hits.w1, hits.w2, g)
-            self._bin(self.swapped, v1, v2, hits.row, scale)
+            back = kernels.turned_round(x, c, hits, self.frame)
+            self._bin(self.swapped, back.w1, back.w2, hits.row, scale)
 
     def _bin(
         self,

@@ -86,26 +86,24 @@ class PointCollector:
                     "epsilon, or use ppp.project, whose counts need no points"
                 )
             at = block.sample[piece.start + row]
-            unit = w / piece.scale[row, None]  # both undo the scaling of extreme rows
+            unit = w[0] / piece.scale[row, None]  # both undo the scaling of extreme rows
             ratio = np.hypot(unit[:, 0], unit[:, 1]) / np.sqrt(piece.norm2[row])
             self._parts.append((w, slot, at, row + self._rows + piece.start, ratio))
         self._rows += block.rows
 
     def finish(self) -> Points:
         """Return the points, ordered by row, then by plane."""
-        w = np.concatenate([np.empty((0, 2)), *(part[0] for part in self._parts)])
+        orders = 1 + self.planes.ordered
+        w = np.concatenate([np.empty((orders, 0, 2)), *(part[0] for part in self._parts)], axis=1)
         slot, sample, row = (
             np.concatenate([np.empty(0, np.int64), *(part[k] for part in self._parts)])
             for k in (1, 2, 3)
         )
         ratio = np.concatenate([np.empty(0), *(part[4] for part in self._parts)])
         plane = self._place[0][slot]
+        w = w.reshape(-1, 2)
         if self.planes.ordered:
-            other = self._place[1][slot]
-            g = self.planes.cosine[plane]
-            sine = np.sqrt(np.maximum(0, 1 - g * g))
-            swapped = np.stack([g * w[:, 0] + sine * w[:, 1], sine * w[:, 0] - g * w[:, 1]], axis=1)
-            w, plane = np.concatenate([w, swapped]), np.concatenate([plane, other])
+            plane = np.concatenate([plane, self._place[1][slot]])
             sample, row, ratio = np.tile(sample, 2), np.tile(row, 2), np.tile(ratio, 2)
         order = np.lexsort((plane, row))
         return Points(w[order], plane[order], sample[order], row[order], self.planes, ratio[order])
@@ -114,7 +112,7 @@ class PointCollector:
         found = 0
         for _ in range(2):  # count, then write: memory is what the hits need, no more
             w, slot, row = (
-                np.empty((found, 2)),
+                np.empty((1 + self.planes.ordered, found, 2)),
                 np.empty(found, np.int64),
                 np.empty(found, np.int64),
             )

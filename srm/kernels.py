@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ppp.kernels.pairs import candidates, cosine, leads, partners
+from ppp.kernels.pairs import candidates, leads, partners, turned_round
 from ppp.kernels.rows import VALID, inlined_part, jit, threshold
 from ppp.kernels.waves import upright
 
@@ -120,9 +120,7 @@ def sweep_rows(
                 w1, w2 = found[h, 1], found[h, 2]
                 for d in range(pooled.shape[0]):
                     if d == 1:
-                        g = 0.0 if orthonormal else cosine(gram, vectors, low, high)
-                        sine = math.sqrt(max(0.0, 1.0 - g * g))
-                        w1, w2 = g * w1 + sine * w2, sine * w1 - g * w2
+                        w1, w2 = turned_round(x[r], c[r], vectors, gram, orthonormal, low, high)
                     for s in range(pooled.shape[1]):
                         # what a probe does not see lies along its opposite
                         sign = -1.0 if strict == (s == 0) else 1.0

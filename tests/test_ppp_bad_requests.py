@@ -148,7 +148,7 @@ def test_points_are_refused_after_the_counting_pass_or_as_soon_as_they_are_too_m
 def test_points_of_planes_that_cannot_be_told_apart_are_refused_before_anything_is_read(
     crowd, monkeypatch
 ):
-    monkeypatch.setattr("ppp.point_listing.run", lambda *_: pytest.fail("the rows were read"))
+    monkeypatch.setattr("ppp.layer_analysis.run", lambda *_: pytest.fail("the rows were read"))
     refusal(lambda: ppp.points(laplace(4, 96), crowd, 0.95), "use the pooled counts", most=250)
 
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tallies import BINS, assert_same_counts, counted
+from tallies import BINS, assert_listed, assert_same_counts, counted
 
 import ppp
 from ppp import Frame, Planes
@@ -222,6 +222,24 @@ def test_points_are_the_oracle_points():
             assert found.plane.tolist() == [hit[1] for hit in expected]
             w = [hit[2:] for hit in expected]
             np.testing.assert_allclose(found.w, w, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [6, 50])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_silent_neurons_lie_on_their_axis_in_both_orders_of_a_pair(engine, n, dtype):
+    # ReLU rows beside the axes and others: what is zero, no arithmetic may move off its edge
+    rng = np.random.default_rng(n)
+    frame = Frame.given(np.vstack([rng.standard_normal((n, n)), np.eye(n)]))
+    x = np.maximum(rng.standard_normal((200, n)), 0) * (rng.random((200, n)) < 3 / n)
+    x = x[x.any(axis=1)].astype(dtype)
+    found = ppp.points(x, frame, 0.6, "permutation")
+    first = found.planes.first[found.plane]
+    axis = first >= n
+    assert axis.sum() > 500
+    np.testing.assert_array_equal(found.w[axis, 0], x[found.row[axis], first[axis] - n])
+    assert (found.w[axis, 0] == 0).sum() > 50
+    tally = counted(x, frame, 0.6, "permutation", engine=engine)
+    assert_listed(tally, found.w, found.plane)
 
 
 def test_too_many_points_are_refused_with_their_number():

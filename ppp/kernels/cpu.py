@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ppp.kernels.pairs import candidates, leads, partners
+from ppp.kernels.pairs import candidates, leads, partners, turned_round
 from ppp.kernels.rows import (
     EXTREME,
     FAST,
@@ -46,7 +46,7 @@ def list_rows(
     x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest,
     w, slot, row, order, found,
 ):  # fmt: skip
-    """Write every hit of the rows: w (H, 2), the pair's place in the triangle, the row.
+    """Write every hit of the rows: w (D, H, 2), the pair's place in the triangle, the row.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def list_rows(
         The frame; gram is read for oblique frames only.
     bounds, lowest : (m,) array, float
         Leaders have c² ≥ bound·threshold; `lowest` is the smallest bound.
-    w, slot, row : (H, 2), (H,), (H,) arrays
-        Filled; arrays of size zero only count.
+    w, slot, row : (D, H, 2), (H,), (H,) arrays
+        Filled, w for D = 2 in both orders of a pair; arrays of size zero only count.
     order, found
         Scratch of m + 1 and (m, 3) places.
 
@@ -87,8 +87,12 @@ def list_rows(
                 for h in range(number):
                     j = int(found[h, 0])
                     low, high = min(i, j), max(i, j)
-                    w[hits + h, 0] = found[h, 1] * scale[r]
-                    w[hits + h, 1] = found[h, 2] * scale[r]
+                    w[0, hits + h, 0] = found[h, 1] * scale[r]
+                    w[0, hits + h, 1] = found[h, 2] * scale[r]
+                    if w.shape[0] == 2:
+                        v1, v2 = turned_round(x[r], c[r], vectors, gram, orthonormal, low, high)
+                        w[1, hits + h, 0] = v1 * scale[r]
+                        w[1, hits + h, 1] = v2 * scale[r]
                     slot[hits + h] = low * m - low * (low + 1) // 2 + high - low - 1
                     row[hits + h] = r
             hits += number

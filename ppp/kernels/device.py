@@ -241,10 +241,11 @@ def _oblique(x: torch.Tensor, pairs: Hits, frame: Geometry) -> Hits:
     return pairs._replace(w2=w2)
 
 
-def other_way(w1: torch.Tensor, w2: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return the coordinates in plane (j, i) of samples with coordinates w in plane (i, j)."""
-    sine = (1.0 - g * g).clamp(min=0.0).sqrt()
-    return g * w1 + sine * w2, sine * w1 - g * w2
+def turned_round(x: torch.Tensor, c: torch.Tensor, hits: Hits, frame: Geometry) -> Hits:
+    """Return hits of an oblique frame with their coordinates in the planes (j, i)."""
+    first, other = c[hits.row, hits.high], c[hits.row, hits.low]
+    back = hits._replace(low=hits.high, high=hits.low, w1=first, w2=other)
+    return _oblique(x, back, frame)
 
 
 def waves(w1: torch.Tensor, w2: torch.Tensor, g: torch.Tensor | None) -> tuple[torch.Tensor, ...]:

@@ -29,7 +29,7 @@ from ppp.kernels.leading import (
     VERDICT,
 )
 from ppp.kernels.listing import list_reaching
-from ppp.kernels.pairs import along_second, other_way
+from ppp.kernels.pairs import along_second
 from ppp.kernels.rows import inlined, inlined_part
 from ppp.kernels.saturated import guarded
 from ppp.kernels.turning import turn_quickly
@@ -72,8 +72,7 @@ def _same_turn(first, second, off, count):
 def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pairs):
     """Fill the grid bins of a pair, and the angular one if in doubt; return whether they are sure.
 
-    The leader's coordinate is exact, and off an edge where planes are turned round as well; the
-    other one is within `error`.
+    The leader's coordinate is exact, the other one within `error`.
     """
     kind, half = pairs.dtype.type, np.float64((counts.grids.shape[1] - 2) // 2)
     unit, count, rest = counts.per_unit * scale, counts.angle.shape[0] - 1, 1.0 - g * g
@@ -87,11 +86,11 @@ def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pair
         pairs[q + TURN] = kind(turn_quickly(first, second, count))
         clear = clear and (off == 0.0 or _same_turn(first, second, off, count))
     if counts.swapped.shape[1]:
-        turned, beyond = other_way(first, second, g)
-        pairs[q + TURNED_ROW] = kind(guarded(turned, unit, half))
+        beyond = along_second(x[r], frame.rows, other, first, max(i, k), min(i, k), g, rest)
+        pairs[q + TURNED_ROW] = kind(guarded(other, unit, half))
         pairs[q + TURNED_COLUMN] = kind(guarded(beyond, unit, half))
-        clear = clear and _same_bin(beyond, 2.0 * off, unit, half)
-        clear = clear and (k < i or _same_bin(turned, 2.0 * off, unit, half))
+        clear = clear and _same_bin(beyond, off, unit, half)
+        clear = clear and _same_bin(other, 0.0 if k < i else off, unit, half)
     return clear
 
 

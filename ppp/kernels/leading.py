@@ -249,23 +249,12 @@ def place(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
 
 
 @inlined
-def _on_edge(lead, norm2, unit):
-    """Return whether rounding may move a leader's coordinate across the edge of a bin."""
-    at = lead * unit
-    return abs(at - np.floor(at + 0.5)) <= 1e-13 * math.sqrt(norm2) * unit
-
-
-@inlined
 def turn_round(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
-    """Fill the bins of w in the planes (j, i) of pairs (i, j).
-
-    There w is made of that in plane (i, j), which rounds a coordinate that was exact: pairs whose
-    leader lies on an edge are decided one by one.
-    """
+    """Fill the bins of w in the planes (j, i) of pairs (i, j), as `place` does for those."""
     pairs, kind = span.pairs, c.dtype.type
-    own, zero, each, side = kind(lead), kind(0.0), kind(unit), kind(half)
-    moved, on_edge = kind(error), _on_edge(lead, norm2, unit)
-    off_one, added = astray(error, norm2, kind)
+    own, each, side = kind(lead), kind(unit), kind(half)
+    moved = kind(error)
+    off_one, _ = astray(error, norm2, kind)
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
@@ -274,15 +263,11 @@ def turn_round(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span
         first, other = (own, near) if before(j, i - begin) else (near, own)
         second = other * inverse - tilt * first
         less = _second_off(off, moved, inverse, tilt)
-        straight = tilt == zero
-        clear = _inside(near, each, off_one + (zero if straight else added), kind)
-        clear = clear | before(j, i - begin)
+        clear = _inside(near, each, off_one, kind) | before(j, i - begin)
         clear = clear & _inside(second, each, off if before(j, i - begin) else less, kind)
-        known = straight | (not on_edge) | (not before(j, i - begin))
         pairs[q + TURNED_ROW] = guarded(near, each, side)
         pairs[q + TURNED_COLUMN] = guarded(second, each, side)
-        verdict = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
-        pairs[q + VERDICT] = _doubt(verdict, known, DOUBTFUL, kind)
+        pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
 
 
 @inlined

@@ -28,7 +28,7 @@ from ppp.kernels.leading import (
     turn_round,
     weigh_pairs,
 )
-from ppp.kernels.pairs import along_second, cosine, leads, led, other_way, partner_floor
+from ppp.kernels.pairs import along_second, cosine, leads, led, partner_floor
 from ppp.kernels.partners import pick, sift
 from ppp.kernels.peaks import gather, highest, runner_up
 from ppp.kernels.placing import scatter_pairs
@@ -187,8 +187,8 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
         counts.angle[turn_quickly(w1, w2, counts.angle.shape[0] - 1)] += np.uint32(1)
         _mark(w1 * scale, w2 * scale, i > j, counts.per_unit, half, counts.grids, counts.touched)
         if counts.swapped.shape[1]:
-            v1, v2 = other_way(w1, w2, g)
-            _mark(v1 * scale, v2 * scale, i < j, counts.per_unit, half, counts.swapped,
+            v2 = along_second(x[r], frame.rows, other, w1, max(i, j), min(i, j), g, rest)
+            _mark(other * scale, v2 * scale, i < j, counts.per_unit, half, counts.swapped,
                   counts.swapped_touched)  # fmt: skip
     return True
 

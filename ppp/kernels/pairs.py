@@ -64,13 +64,6 @@ def partner_floor(bound, own, threshold):
 
 
 @inlined_part
-def other_way(w1, w2, g):
-    """Return the coordinates in plane (j, i) of a sample with coordinates w in plane (i, j)."""
-    sine = math.sqrt(max(0.0, 1.0 - g * g))
-    return g * w1 + sine * w2, sine * w1 - g * w2
-
-
-@inlined_part
 def candidates(c, threshold, lowest, order):
     """Write the coordinates that may be part of a hit into `order` (m + 1 places); return how many.
 
@@ -139,3 +132,13 @@ def partners(i, x, c, threshold, vectors, gram, orthonormal, bounds, order, coun
             found[hits, 2] = w2
             hits += 1
     return hits
+
+
+@inlined_part
+def turned_round(x, c, vectors, gram, orthonormal, low, high):
+    """Return the coordinates of a row in the plane (high, low) of two vectors."""
+    first, other = np.float64(c[high]), np.float64(c[low])
+    if orthonormal:
+        return first, other
+    g = cosine(gram, vectors, low, high)
+    return first, along_second(x, vectors, first, other, high, low, g, 1.0 - g * g)
