@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ppp.density import window
-from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
-from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
+from ppp.plot_beside import beside
+from ppp.plot_matrix import colour_bar, matrix
+from ppp.plot_panels import FAINT, INK, ceiling, check_scale, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
@@ -254,31 +255,7 @@ def plot_with_null(
     if len(seen) > 1:
         return matrix(seen, size, scale, heading, panel)
     name, row = next(iter(seen.items()))
-    return _beside(row, size, scale, f"{heading}: {name}" if name else heading, panel)
-
-
-def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure:
-    """Draw the first view large, the others in two lines to its right."""
-    import matplotlib.pyplot as plt
-
-    images, top = shade({"": row}, size, scale)[""]
-    across = (len(row) - 1 + 1) // 2
-    figure = plt.figure(
-        figsize=(panel * (across + 2.3) + 1.3, panel * 2.3 + 1.3), layout="compressed"
-    )
-    places = figure.add_gridspec(2, across + 2, width_ratios=[1.075] * 2 + [1] * across)
-    corners = [places[:, :2]] + [places[k // across, 2 + k % across] for k in range(len(row) - 1)]
-    axes = [figure.add_subplot(corner) for corner in corners]
-    for ax, (name, one) in zip(axes, row.items(), strict=True):
-        artist = small(ax, one, images[name], top)
-        ax.set_title(name, fontsize=10, color=INK)
-    name, one = next(iter(row.items()))
-    full(axes[0], one)
-    axes[0].set_title(f"{name}:  {count(one.hits)} / {count(one.expected)}", fontsize=10, color=INK)
-    if any(one.hits for one in row.values()):
-        colour_bar(artist, axes)
-    close(figure, list(row.values()), scale, title)
-    return figure
+    return beside(row, size, scale, f"{heading}: {name}" if name else heading, panel)
 
 
 def _nulls(result: PPPResult, draws: int) -> dict[Any, View]:

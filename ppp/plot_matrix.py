@@ -128,9 +128,13 @@ def blank(ax: Axes) -> None:
 
 def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Any:
     """Add a slim colour bar to the right of axes, in hits per unit area; return it."""
+    return slim(artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96), label)
+
+
+def slim(bar: Any, label: str = "") -> Any:
+    """Give a colour bar few and small numbers; return it."""
     from matplotlib.ticker import MaxNLocator
 
-    bar = artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(4)
     bar.update_ticks()
