@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ppp.density import window
+from ppp.density import check_given, check_size, window
 from ppp.plot_beside import beside
+from ppp.plot_checks import check_result, check_rows
 from ppp.plot_matrix import colour_bar, matrix
 from ppp.plot_panels import FAINT, INK, ceiling, check_scale, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
+from ppp.value_checks import check_whole
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def plot_density(
     Raises
     ------
     ValueError
-        For an unknown scale, a size below 2, or a divisor that is not there.
+        For an unknown scale, a size below 2, an extent that is not positive, or a divisor that is
+        not there.
 
     Notes
     -----
@@ -81,7 +84,10 @@ def plot_density(
     >>> ax.get_xlabel()
     'along the first vector, $b_i$'
     """
+    check_result(result)
     check_scale(scale)
+    check_size(size)
+    check_given(extent=extent)
     if normalise is not None:
         if thinned or scale != "row":
             raise ValueError(
@@ -173,6 +179,7 @@ def plot_grid(
     ['epoch 0', 'epoch 1']
     """
     check_scale(scale)
+    check_rows(rows)
     if not rows:
         raise ValueError("a grid needs at least one row of results, got none")
     empty = [name for name, row in rows.items() if not row]
@@ -226,7 +233,7 @@ def plot_with_null(
     Raises
     ------
     ValueError
-        If a result carries no full draws.
+        If a result carries no full draws, or none are asked for.
 
     Notes
     -----
@@ -242,9 +249,15 @@ def plot_with_null(
     ['rotation 1', 'rotation 2']
     """
     check_scale(scale)
+    check_whole(draws=draws)
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}: plot_density draws none")
     results = result if isinstance(result, Mapping) else {"": result}
     seen: dict[str, dict[Any, View]] = {}
+    if not results:
+        raise ValueError("a figure beside the null needs at least one result, got none")
     for name, each in results.items():
+        check_result(each, f"result[{name!r}]" if name else "result")
         if not each.drawn:
             raise ValueError(
                 f"the result{name and ' ' + name} carries no full null draws to show: "

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ppp.density import Density, window
+from ppp.density import Density, check_size, window
 from ppp.plot_panels import FAINT, INK, ceiling, draw, setting, short
 from ppp.views import View, densities
 
@@ -39,6 +39,7 @@ def shade(
     scale : {"row", "max", "shared"}
         "shared" shares extent, Gaussians and maximum over all rows.
     """
+    check_size(size)
     everything = [one for row in rows.values() for one in row.values()]
     shared = window(everything, size) if scale == "shared" else None
     images = {}

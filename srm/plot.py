@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppp.plot_checks import check_made, check_mapping
 from ppp.table import counted
+from srm.curve import SRMResult
 from srm.resonance import against_rotations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from srm.curve import SRMResult
 
 CURVE, LEVEL, BAND = "#1f4e79", "#b03a2e", "#9db8d2"
 
@@ -55,6 +55,7 @@ def plot_curve(
     >>> ax.get_ylabel()
     'share of samples seen'
     """
+    check_made(result, SRMResult, "result", "srm.sweep(x)")
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -106,7 +107,7 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     Raises
     ------
     ValueError
-        Without any sweep.
+        Without any sweep, or for anything else.
 
     Examples
     --------
@@ -116,8 +117,11 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     """
     import matplotlib.pyplot as plt
 
+    check_mapping(curves, "curves", '{"network": curve}')
     if not curves:
         raise ValueError("a figure of sweeps needs at least one, got none")
+    for name, curve in curves.items():
+        check_made(curve, SRMResult, f"curves[{name!r}]", "srm.sweep(x)")
     figure = plt.figure(figsize=(11, 4.4 * len(curves)), layout="constrained")
     places = figure.add_gridspec(len(curves), 2, width_ratios=[1.7, 1])
     for row, (name, curve) in enumerate(curves.items()):
