@@ -171,15 +171,16 @@ def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | No
         between = float(np.arccos(np.clip(g, -1, 1)))
         turn = 1.0 if result.compat is None else -1.0  # the published probe turns towards -b_j
         marks |= {"$b_j$": turn * between % (2 * np.pi), "$-b_j$": np.pi + turn * between}
-    for name, angle in marks.items():
-        at = angle if polar else np.degrees(angle)
-        ax.axvline(at, color="0.6", lw=0.8, ls=":", zorder=0)
-        ax.annotate(
-            name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize="small", color="0.35",
-            ha="left", va="top", xytext=(3, -2), textcoords="offset points",
-        ) if not polar else None  # fmt: skip
+    at = list(marks.values()) if polar else list(np.degrees(list(marks.values())))
+    for each in at:
+        ax.axvline(each, color="0.6", lw=0.8, ls=":", zorder=0)
     if polar:
-        ax.set_xticks(list(marks.values()), list(marks))
+        ax.set_xticks(at, list(marks))
+    else:
+        # above the frame, where no curve crosses them, and as ticks, which titles give way to
+        above = ax.secondary_xaxis("top")
+        above.set_xticks(at, list(marks))
+        above.tick_params(length=0, pad=2, labelsize="small", labelcolor="0.35")
 
 
 def _radii(ax: Axes) -> None:
