@@ -205,10 +205,10 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
     from ppp.table import Table
 
     matplotlib.use("agg")
-    curves, lines = {}, []
-    for name, rows, epsilon in swept(paths, options, open_store):
-        repeats = options["null_repeats"] if options["null"] == "rotation" else 0
-        curve = srm.sweep(
+    repeats = options["null_repeats"] if options["null"] == "rotation" else 0
+
+    def sweep(rows: Any, epsilon: float) -> Any:
+        return srm.sweep(
             rows,
             epsilon=epsilon,
             pairs=options["pairs"],
@@ -216,6 +216,9 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
             null_repeats=repeats,
             seed=options["seed"],
         )
+
+    curves, lines = {}, []
+    for name, epsilon, curve in swept(paths, options, open_store, sweep):
         curves[name] = curve
         found = curve.test(seed=options["seed"]).rotation if repeats else None
         p = None if found is None else float(found.p)

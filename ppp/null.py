@@ -24,6 +24,8 @@ from ppp.tally import MOMENTS, Tally
 from ppp.threads import available_cores, one_blas_thread
 
 Array = NDArray[np.float64]
+#: What is kept of a draw: moments by class, shape statistics, hits by sector.
+Sums = tuple[Array, Array, NDArray[np.int64]]
 
 #: Above this many planes, draws leave angles and the table of planes out.
 SHAPED = 2**20
@@ -61,7 +63,7 @@ def run_nulls(
     seed : int
         Draw b uses ``default_rng([seed, b])``, so more draws only add to fewer.
     progress : bool
-        Show a progress bar, which states the expected cost first.
+        Show a progress bar, which states the expected cost as soon as the first draw is made.
     limit : int, optional
         Grow K tenfold, up to this many draws, while a headline p is at most 10/(K + 1).
     workers : int, optional
@@ -172,8 +174,9 @@ class _Counter:
         self.rule = replace(rule, bins=4)
         self.shaped = shapes and planes.unordered <= SHAPED
         observed, self.draw = prepare_changed(rows, planes, kind, preprocessing)
-        self.observation, self.seconds = self._timed(observed, planes)
+        self.observation = self.count(observed, planes)
         self.rows, self.planes = len(rows), planes
+        self.seconds = 0.0  # of one draw, once the first is made
 
     def count(self, rows: np.ndarray, planes: Planes) -> Tally:
         """Count rows in place of the observed ones; generated rows may be fewer."""
@@ -184,7 +187,7 @@ class _Counter:
             counter.append(Prepared.of(block))
         return counter.finish()
 
-    def sums(self, tally: Tally) -> tuple[Array, Array, NDArray[np.int64]]:
+    def sums(self, tally: Tally) -> Sums:
         """Moments by the observation's classes, shape statistics, and hits by sector."""
         found = np.zeros((len(self.observation.classes), len(MOMENTS)))
         for at, label in enumerate(self.observation.classes):
@@ -195,15 +198,24 @@ class _Counter:
         shapes = np.array(list(shape(tally.angle, tally.pairs).values()))
         return found, shapes, sector_counts(tally.angle)
 
-    def one(self, index: int) -> tuple[Array, Array, NDArray[np.int64]]:
-        """Make and count draw number `index`."""
+    def one(self, index: int) -> Sums:
+        """Make and count draw number `index`; take the time of the first."""
+        # This thread's own time: what others compile meanwhile is no part of a draw.
+        start = time.thread_time()
         rows, planes = self.draw(np.random.default_rng([self.seed, index]))
-        return self.sums(self.count(rows, planes))
+        made = time.thread_time() - start
+        if index == 0:
+            self.count(rows[:8], planes)  # compiles the kernels, which no estimate should hold
+        start = time.thread_time()
+        found = self.sums(self.count(rows, planes))
+        if index == 0:
+            self.seconds = made + time.thread_time() - start
+        return found
 
     def run(self, repeats: int, limit: int | None, workers: int, progress: bool) -> Nulls:
         """Draw stage after stage and gather."""
         observed, observed_shape, observed_sectors = self.sums(self.observation)
-        drawn: list[tuple[Array, Array, NDArray[np.int64]]] = []
+        drawn: list[Sums] = []
         stages: tuple[int, ...] = ()
         while True:
             target = repeats if not stages else min(limit or 0, 10 * (stages[-1] + 1) - 1)
@@ -219,34 +231,40 @@ class _Counter:
             if limit is None or target >= limit or not nulls.unresolved():
                 return nulls
 
-    def _stage(
-        self, start: int, stop: int, workers: int, progress: bool
-    ) -> list[tuple[Array, Array, NDArray[np.int64]]]:
+    def _stage(self, start: int, stop: int, workers: int, progress: bool) -> list[Sums]:
         from tqdm import tqdm
 
-        cost = describe_cost(self.kind, stop - start, self.rows, self.planes, self.seconds, workers)
-        with ThreadPoolExecutor(workers) as pool:
-            made = pool.map(self.one, range(start, stop))
-            return list(tqdm(made, desc=cost, total=stop - start, disable=not progress))
+        total = stop - start
+        task = f"{total} × {self.kind} on {self.rows:,} × {self.planes.frame.n}"
+        drawn: list[Sums] = []
+        with (
+            ThreadPoolExecutor(workers) as pool,
+            tqdm(desc=task, total=total, disable=not progress) as bar,
+        ):
+            for each in pool.map(self.one, range(start, stop)):
+                if not drawn:
+                    bar.set_description(f"{task}, {describe_cost(total, self.seconds, workers)}")
+                drawn.append(each)
+                bar.update()
+        return drawn
 
-    def _timed(self, rows: np.ndarray, planes: Planes) -> tuple[Tally, float]:
-        self.count(rows[:8], planes)  # compiles the kernels, which no estimate should hold
-        start = time.perf_counter()
-        tally = self.count(rows, planes)
-        return tally, time.perf_counter() - start
 
+def describe_cost(repeats: int, seconds: float, workers: int = 1) -> str:
+    """Say what a null will cost, from the measured time of one draw.
 
-def describe_cost(
-    kind: str, repeats: int, rows: int, planes: Planes, seconds: float, workers: int = 1
-) -> str:
-    """Say what a null will cost, from the measured time of one count of the same rows.
+    Parameters
+    ----------
+    repeats : int
+        Draws.
+    seconds : float
+        What making and counting one of them takes.
+    workers : int
+        Draws made at a time.
 
     Examples
     --------
-    >>> from ppp.frame import Frame
-    >>> planes = Planes.of(Frame.standard(24), "combination")
-    >>> describe_cost("rotation", 99, 10_000, planes, 0.05, workers=2)
-    '99 × rotation on 10,000 × 24, about 2 s'
+    >>> describe_cost(99, 0.25, workers=2), describe_cost(99, 20.0)
+    ('about 12 s', 'about 33 min')
     """
-    total = repeats * seconds / workers
-    return f"{repeats} × {kind} on {rows:,} × {planes.frame.n}, about {max(1, round(total))} s"
+    total = -(-repeats // workers) * seconds  # the last ones are waited for by idle workers
+    return f"about {total / 60:.0f} min" if total >= 120 else f"about {max(1, round(total))} s"

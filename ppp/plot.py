@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ppp.density import window
-from ppp.plot_matrix import Row, close, colour_bar, matrix, shade, small
-from ppp.plot_panels import FAINT, INK, ceiling, check_scale, count, draw, full, setting, tallied
+from ppp.density import check_given, check_size, window
+from ppp.plot_beside import beside
+from ppp.plot_checks import check_result, check_rows
+from ppp.plot_matrix import colour_bar, matrix
+from ppp.plot_panels import FAINT, INK, ceiling, check_scale, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
+from ppp.value_checks import check_whole
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
@@ -66,7 +69,8 @@ def plot_density(
     Raises
     ------
     ValueError
-        For an unknown scale, a size below 2, or a divisor that is not there.
+        For an unknown scale, a size below 2, an extent that is not positive, or a divisor that is
+        not there.
 
     Notes
     -----
@@ -80,7 +84,10 @@ def plot_density(
     >>> ax.get_xlabel()
     'along the first vector, $b_i$'
     """
+    check_result(result)
     check_scale(scale)
+    check_size(size)
+    check_given(extent=extent)
     if normalise is not None:
         if thinned or scale != "row":
             raise ValueError(
@@ -172,6 +179,7 @@ def plot_grid(
     ['epoch 0', 'epoch 1']
     """
     check_scale(scale)
+    check_rows(rows)
     if not rows:
         raise ValueError("a grid needs at least one row of results, got none")
     empty = [name for name, row in rows.items() if not row]
@@ -225,7 +233,7 @@ def plot_with_null(
     Raises
     ------
     ValueError
-        If a result carries no full draws.
+        If a result carries no full draws, or none are asked for.
 
     Notes
     -----
@@ -241,9 +249,15 @@ def plot_with_null(
     ['rotation 1', 'rotation 2']
     """
     check_scale(scale)
+    check_whole(draws=draws)
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}: plot_density draws none")
     results = result if isinstance(result, Mapping) else {"": result}
     seen: dict[str, dict[Any, View]] = {}
+    if not results:
+        raise ValueError("a figure beside the null needs at least one result, got none")
     for name, each in results.items():
+        check_result(each, f"result[{name!r}]" if name else "result")
         if not each.drawn:
             raise ValueError(
                 f"the result{name and ' ' + name} carries no full null draws to show: "
@@ -254,31 +268,7 @@ def plot_with_null(
     if len(seen) > 1:
         return matrix(seen, size, scale, heading, panel)
     name, row = next(iter(seen.items()))
-    return _beside(row, size, scale, f"{heading}: {name}" if name else heading, panel)
-
-
-def _beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure:
-    """Draw the first view large, the others in two lines to its right."""
-    import matplotlib.pyplot as plt
-
-    images, top = shade({"": row}, size, scale)[""]
-    across = (len(row) - 1 + 1) // 2
-    figure = plt.figure(
-        figsize=(panel * (across + 2.3) + 1.3, panel * 2.3 + 1.3), layout="compressed"
-    )
-    places = figure.add_gridspec(2, across + 2, width_ratios=[1.075] * 2 + [1] * across)
-    corners = [places[:, :2]] + [places[k // across, 2 + k % across] for k in range(len(row) - 1)]
-    axes = [figure.add_subplot(corner) for corner in corners]
-    for ax, (name, one) in zip(axes, row.items(), strict=True):
-        artist = small(ax, one, images[name], top)
-        ax.set_title(name, fontsize=10, color=INK)
-    name, one = next(iter(row.items()))
-    full(axes[0], one)
-    axes[0].set_title(f"{name}:  {count(one.hits)} / {count(one.expected)}", fontsize=10, color=INK)
-    if any(one.hits for one in row.values()):
-        colour_bar(artist, axes)
-    close(figure, list(row.values()), scale, title)
-    return figure
+    return beside(row, size, scale, f"{heading}: {name}" if name else heading, panel)
 
 
 def _nulls(result: PPPResult, draws: int) -> dict[Any, View]:

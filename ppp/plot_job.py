@@ -23,6 +23,7 @@ from ppp.point_listing import points
 from ppp.result import PPPResult
 from ppp.settings import automatic_epsilon
 from ppp.sources import Network, SourceError, networks
+from ppp.streams import as_stream
 from ppp.table import Table, counted
 
 #: Most null draws that are counted in full, to be drawn.
@@ -68,21 +69,34 @@ def gather(
 
 
 def swept(
-    paths: Sequence[Path], options: dict[str, Any], open_store: Callable[[Path], Any]
-) -> Iterator[tuple[str, Any, float]]:
-    """Yield name, rows and epsilon of every layer that a spotlight is to sweep."""
+    paths: Sequence[Path],
+    options: dict[str, Any],
+    open_store: Callable[[Path], Any],
+    sweep: Callable[[Any, float], Any],
+) -> Iterator[tuple[str, float, Any]]:
+    """Yield name, epsilon and sweep of every layer that a spotlight is asked to turn through."""
     for network in networks(paths, open_store):
         layers = network.choose(options["layers"])
         keys: list[str | None] = list(network.pick(options["snapshots"]))
         key = keys[-1] if keys else None
         for layer in layers:
-            rows = network.read(layer, key)
             name = network.name if len(layers) == 1 else f"{network.name} {layer}"
-            epsilon = options["epsilon"]
-            if epsilon == "auto":
-                planes = Planes.of(Frame.standard(int(rows.shape[1])), options["pairs"])
-                epsilon, _ = automatic_epsilon(int(rows.shape[0]), planes)
-            yield name if key is None else f"{name}, {network.title(key)}", rows, epsilon
+            with naming(network, layer, key):
+                rows = network.read(layer, key)
+                epsilon = sweep_epsilon(rows, options)
+                found = sweep(rows, epsilon)
+            yield name if key is None else f"{name}, {network.title(key)}", epsilon, found
+
+
+def sweep_epsilon(rows: Any, options: dict[str, Any]) -> float:
+    """Return the epsilon of a sweep of these rows, after the checks that projections make."""
+    count, width = as_stream(rows).shape
+    if not count:
+        raise ValueError("no activations: the input is empty")
+    if options["epsilon"] != "auto":
+        return float(options["epsilon"])
+    planes = Planes.of(Frame.standard(width), options["pairs"])
+    return automatic_epsilon(count, planes)[0]
 
 
 def along_training(options: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ppp.density import Density, window
+from ppp.density import Density, check_size, window
 from ppp.plot_panels import FAINT, INK, ceiling, draw, setting, short
 from ppp.views import View, densities
 
@@ -39,6 +39,7 @@ def shade(
     scale : {"row", "max", "shared"}
         "shared" shares extent, Gaussians and maximum over all rows.
     """
+    check_size(size)
     everything = [one for row in rows.values() for one in row.values()]
     shared = window(everything, size) if scale == "shared" else None
     images = {}
@@ -128,9 +129,13 @@ def blank(ax: Axes) -> None:
 
 def colour_bar(artist: Any, axes: Sequence[Axes] | Axes, label: str = "") -> Any:
     """Add a slim colour bar to the right of axes, in hits per unit area; return it."""
+    return slim(artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96), label)
+
+
+def slim(bar: Any, label: str = "") -> Any:
+    """Give a colour bar few and small numbers; return it."""
     from matplotlib.ticker import MaxNLocator
 
-    bar = artist.figure.colorbar(artist, ax=axes, pad=0.012, aspect=24, shrink=0.96)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(4)
     bar.update_ticks()

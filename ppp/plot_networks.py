@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ppp.comparison import Comparison
+from ppp.plot_checks import check_made, check_rows, check_statistics
 from ppp.plot_matrix import wrapped
 from ppp.plot_panels import FAINT, INK, decimal
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ppp.comparison import Comparison, Difference
+    from ppp.comparison import Difference
     from ppp.result import PPPResult
 
 #: First the paper's orange for elementwise and blue for isotropic networks, then its other two.
@@ -78,6 +80,8 @@ def plot_training(
     """
     import matplotlib.pyplot as plt
 
+    check_rows(rows)
+    check_statistics(statistics)
     if not rows:
         raise ValueError("a figure of training needs at least one network, got none")
     grouped = {name: (groups or {}).get(name, name.split("/")[0]) for name in rows}
@@ -201,7 +205,9 @@ def plot_comparison(
     """
     import matplotlib.pyplot as plt
 
-    chosen = list(comparison.values) if statistics is None else list(statistics)
+    check_made(comparison, Comparison, "comparison", "ppp.compare(groups)")
+    chosen = list(comparison.values) if statistics is None else statistics
+    check_statistics(chosen)
     missing = [name for name in chosen if name not in comparison.values]
     if missing:
         raise ValueError(

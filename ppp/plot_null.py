@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ppp.density import check_size
 from ppp.maps import NullMap, null_map
+from ppp.plot_checks import check_result
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import COLOURS, FAINT, INK, SPREAD, decimal, directions, setting
 from ppp.views import null_kind, view
@@ -63,6 +65,8 @@ def plot_against_null(
     """
     import matplotlib.pyplot as plt
 
+    check_result(result)
+    check_size(size)
     found, one = null_map(result, size), view(result)
     kind = null_kind(result)
     figure = plt.figure(figsize=(4 * panel + 3.0, panel + 1.5), layout="compressed")

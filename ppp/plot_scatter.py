@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ppp.density import check_given
+from ppp.plot_checks import check_made
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import FAINT, INK, count, directions
+from ppp.point_cloud import Points
+from ppp.value_checks import check_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ppp.point_cloud import Points
+    from ppp.planes import Planes
 
 #: Most points that are drawn: beyond, a picture of this size shows no single one.
 DRAWN = 20_000
@@ -22,7 +28,7 @@ def plot_points(
     points: Points,
     ax: Axes | None = None,
     *,
-    plane: int | None = None,
+    plane: int | tuple[int, int] | None = None,
     extent: float | None = None,
     most: int = DRAWN,
     seed: int = 0,
@@ -36,8 +42,8 @@ def plot_points(
         As `ppp.points` lists them.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where left out.
-    plane : int, optional
-        Draw the hits of this plane alone, an index into its `planes`.
+    plane : int or (i, j), optional
+        Draw the hits of this plane alone: an index into `planes` of the points, or its vectors.
     extent : float, optional
         Half the side of the picture; 1.05 times the 99.9th percentile of the radii, at most four
         times their median, where left out.
@@ -70,10 +76,12 @@ def plot_points(
     >>> ax.get_title(loc="left")
     'Kept samples by their angle to the plane'
     """
+    check_made(points, Points, "points", "ppp.points(x)")
+    check_given(extent=extent)
+    check_whole(most=most, seed=seed)
     if most < 1:
         raise ValueError(f"most must be at least 1, got {most}")
-    if plane is not None and not 0 <= plane < points.planes.count:
-        raise ValueError(f"plane must lie in [0, {points.planes.count}), got {plane}")
+    plane = None if plane is None else _index(points.planes, plane)
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -110,6 +118,29 @@ def plot_points(
     else:
         ax.text(0, 0, "no sample passes", ha="center", va="center", color=FAINT)
     return ax
+
+
+def _index(planes: Planes, plane: Any) -> int:
+    """Return the index of a plane that is named by it, or by the plane's two vectors."""
+    if isinstance(plane, Integral):
+        index = int(plane)
+        if not 0 <= index < planes.count:
+            raise ValueError(f"plane must lie in [0, {planes.count}), got {index}")
+        return index
+    pair = tuple(plane) if isinstance(plane, Iterable) else ()
+    if len(pair) != 2 or not all(isinstance(each, Integral) for each in pair):
+        raise ValueError(
+            f"plane must be an index in [0, {planes.count}) or two vectors, such as (0, 1), got "
+            f"{plane!r}"
+        )
+    found = np.flatnonzero((planes.first == pair[0]) & (planes.second == pair[1]))
+    if not len(found):
+        order = "" if planes.ordered else ", the smaller first"
+        raise ValueError(
+            f"plane must be two vectors 0 … {planes.frame.m - 1} that are not parallel{order}, got "
+            f"({pair[0]}, {pair[1]})"
+        )
+    return int(found[0])
 
 
 def _names(points: Points, plane: int | None) -> tuple[str, str]:

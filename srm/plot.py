@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppp.plot_checks import check_made, check_mapping
 from ppp.table import counted
+from srm.curve import SRMResult
 from srm.resonance import against_rotations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from srm.curve import SRMResult
 
 CURVE, LEVEL, BAND = "#1f4e79", "#b03a2e", "#9db8d2"
 
@@ -55,6 +55,7 @@ def plot_curve(
     >>> ax.get_ylabel()
     'share of samples seen'
     """
+    check_made(result, SRMResult, "result", "srm.sweep(x)")
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -106,7 +107,7 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     Raises
     ------
     ValueError
-        Without any sweep.
+        Without any sweep, or for anything else.
 
     Examples
     --------
@@ -116,8 +117,11 @@ def plot_sweeps(curves: Mapping[str, SRMResult], title: str | None = None) -> Fi
     """
     import matplotlib.pyplot as plt
 
+    check_mapping(curves, "curves", '{"network": curve}')
     if not curves:
         raise ValueError("a figure of sweeps needs at least one, got none")
+    for name, curve in curves.items():
+        check_made(curve, SRMResult, f"curves[{name!r}]", "srm.sweep(x)")
     figure = plt.figure(figsize=(11, 4.4 * len(curves)), layout="constrained")
     places = figure.add_gridspec(len(curves), 2, width_ratios=[1.7, 1])
     for row, (name, curve) in enumerate(curves.items()):
@@ -167,15 +171,16 @@ def _marks(result: SRMResult, ax: Axes, polar: bool, plane: tuple[int, int] | No
         between = float(np.arccos(np.clip(g, -1, 1)))
         turn = 1.0 if result.compat is None else -1.0  # the published probe turns towards -b_j
         marks |= {"$b_j$": turn * between % (2 * np.pi), "$-b_j$": np.pi + turn * between}
-    for name, angle in marks.items():
-        at = angle if polar else np.degrees(angle)
-        ax.axvline(at, color="0.6", lw=0.8, ls=":", zorder=0)
-        ax.annotate(
-            name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize="small", color="0.35",
-            ha="left", va="top", xytext=(3, -2), textcoords="offset points",
-        ) if not polar else None  # fmt: skip
+    at = list(marks.values()) if polar else list(np.degrees(list(marks.values())))
+    for each in at:
+        ax.axvline(each, color="0.6", lw=0.8, ls=":", zorder=0)
     if polar:
-        ax.set_xticks(list(marks.values()), list(marks))
+        ax.set_xticks(at, list(marks))
+    else:
+        # above the frame, where no curve crosses them, and as ticks, which titles give way to
+        above = ax.secondary_xaxis("top")
+        above.set_xticks(at, list(marks))
+        above.tick_params(length=0, pad=2, labelsize="small", labelcolor="0.35")
 
 
 def _radii(ax: Axes) -> None:

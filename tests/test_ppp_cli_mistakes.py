@@ -27,6 +27,8 @@ def mess(tmp_path_factory):
     np.save(folder / "zero.npy", np.zeros((20, 4)))
     np.save(folder / "none.npy", np.zeros((0, 4)))
     np.save(folder / "flat.npy", np.zeros(7))
+    np.save(folder / "scalar.npy", np.float64(7))
+    np.savez(folder / "mixed.npz", acts=laplace(), label=np.zeros(400))
     np.save(folder / "words.npy", np.array([["a", "b"]]))
     np.save(folder / "complex.npy", np.ones((4, 4), complex))
     zipfile.ZipFile(folder / "hollow.npz", "w").close()
@@ -54,6 +56,13 @@ def mess(tmp_path_factory):
         (["zero.npy"], "of 20 rows 20 are all zero"),
         (["none.npy"], "the input is empty"),
         (["flat.npy"], "must be a matrix (N, n), one sample a row, got shape (7,)"),
+        (["flat.npy", "--srm"], "flat.npy: activations must be a matrix (N, n), one sample a row"),
+        (["scalar.npy", "--srm"], "scalar.npy: activations must be a matrix (N, n), one sample"),
+        (["mixed.npz", "--srm", "--layer", "*"], "mixed.npz, label: activations must be a matrix"),
+        (["none.npy", "--srm"], "none.npy: no activations: the input is empty"),
+        (["none.npy", "--srm", "--epsilon", ".5"], "none.npy: no activations: the input is empty"),
+        (["nan.npy", "--srm"], "nan.npy: no row has a direction: of 20 rows 0 are all zero"),
+        (["words.npy", "--srm"], "words.npy: activations must be real numbers"),
         (["words.npy"], "must be real numbers"),
         (["complex.npy"], "must be real numbers"),
         (["no.h5"], "no.h5"),

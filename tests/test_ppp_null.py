@@ -300,8 +300,46 @@ def test_bad_input_is_answered_with_rule_value_and_way_out(change, message):
         run_nulls(**given_)
 
 
-def test_the_cost_is_said_before(capsys):
+# --- the announced cost ----------------------------------------------------------------------
+
+
+def test_the_cost_is_that_of_making_and_counting_a_draw(monkeypatch, capsys):
+    now = {"s": 0.0}
+    prepare, count = null.prepare_changed, null._Counter.count
+
+    def slow_draws(*given):
+        observed, draw = prepare(*given)
+
+        def made(rng):
+            now["s"] += 10
+            return draw(rng)
+
+        return observed, made
+
+    def slow_count(self, rows, planes):
+        now["s"] += 500 if len(rows) == 8 else 3  # compiling, before the first draw is counted
+        return count(self, rows, planes)
+
+    monkeypatch.setattr(null, "prepare_changed", slow_draws)
+    monkeypatch.setattr(null._Counter, "count", slow_count)
+    monkeypatch.setattr(null.time, "thread_time", lambda: now["s"])
     x = np.random.default_rng(16).laplace(size=(100, 5))
-    run_nulls(x, None, None, standard(5), RULE, repeats=3, progress=True)
-    assert "3 × rotation on 100 × 5, about" in capsys.readouterr().err
-    assert null.describe_cost("rotation", 99, 10_000, standard(24), 0.5, 2).endswith("about 25 s")
+    run_nulls(x, None, None, standard(5), RULE, repeats=3, progress=True, workers=1)
+    said = capsys.readouterr().err
+    assert "3 × rotation on 100 × 5:" in said  # at once, the time after the first draw
+    assert "3 × rotation on 100 × 5, about 39 s" in said
+
+
+def test_a_later_stage_says_its_own_cost(capsys):
+    x = np.random.default_rng(14).laplace(size=(500, 4))
+    run_nulls(x, None, None, standard(4), RULE, repeats=19, limit=199, progress=True)
+    said = capsys.readouterr().err
+    assert "19 × rotation on 500 × 4, about" in said
+    assert "180 × rotation on 500 × 4, about" in said
+
+
+def test_the_cost_is_shared_by_workers_and_said_in_minutes_where_long():
+    assert null.describe_cost(99, 0.5, 2) == "about 25 s"
+    assert null.describe_cost(2, 10.0, 16) == "about 10 s"
+    assert null.describe_cost(99, 60.0, 2) == "about 50 min"
+    assert null.describe_cost(3, 1e-6) == "about 1 s"

@@ -235,6 +235,29 @@ def test_plots_are_the_same_after_scaling_the_activations_by_a_power_of_two():
         (lambda: ppp.plot_density(laplace(), scale="log"), "scale must be one of row, max, shared"),
         (lambda: ppp.plot_grid({}), "at least one row of results, got none"),
         (lambda: ppp.plot_grid({"a": {}}), "got none for a"),
+        (lambda: laplace().plot(extent=0), "extent must be positive and finite, got 0"),
+        (lambda: laplace().plot(extent=-1), "extent must be positive and finite, got -1"),
+        (lambda: laplace().plot(extent=np.nan), "extent must be positive and finite, got nan"),
+        (lambda: laplace().plot(extent="a"), "extent must be positive and finite, got 'a'"),
+        (lambda: laplace().plot(size=0), "size must be at least 2 pixels, got 0"),
+        (lambda: ppp.plot_grid({"a": {0: laplace()}}, size=0), "size must be at least 2 pixels"),
+        (lambda: ppp.plot_against_null(laplace(), size=0), "size must be at least 2 pixels"),
+        (lambda: ppp.plot_density(np.eye(3)), "type PPPResult, got ndarray: give ppp.project"),
+        (lambda: ppp.plot_density({"a": laplace()}), "result must be of type PPPResult, got dict"),
+        (lambda: ppp.plot_against_null(np.eye(3)), "result must be of type PPPResult, got ndarray"),
+        (lambda: ppp.plot_grid(laplace()), 'must be a mapping, got PPPResult: give {"network"'),
+        (lambda: ppp.plot_grid({"a": laplace()}), r"rows\['a'\] must be a mapping, got PPPResult"),
+        (
+            lambda: ppp.plot_grid({"a": {0: 1}}),
+            r"rows\['a'\]\[0\] must be of type PPPResult, got int",
+        ),
+        (lambda: ppp.plot_training(laplace()), "rows must be a mapping, got PPPResult"),
+        (lambda: ppp.plot_comparison([laplace()]), "got list: give ppp.compare"),
+        (lambda: ppp.plot_with_null([laplace()]), "result must be of type PPPResult, got list"),
+        (lambda: ppp.plot_with_null({"a": 1}), r"result\['a'\] must be of type PPPResult, got int"),
+        (lambda: ppp.plot_with_null({}), "at least one result, got none"),
+        (lambda: ppp.plot_with_null(laplace(), draws=0), "draws must be at least 1, got 0"),
+        (lambda: ppp.plot_points(np.eye(3)), "type Points, got ndarray: give ppp.points"),
         (lambda: ppp.plot_with_null(laplace()), "carries no full null draws"),
         (lambda: ppp.plot_with_null({"x": laplace()}), "result x carries no full null draws"),
     ],
@@ -294,12 +317,35 @@ def test_points_may_be_those_of_one_plane_and_few_of_many():
     assert f"5 of {int((found.plane == 3).sum())} hits" in ax.texts[0].get_text()
     with pytest.raises(ValueError, match=r"plane must lie in \[0, 15\), got 15"):
         ppp.plot_points(found, plane=15)
+    for plane in ((1, 0), (0, 6), (2, 2), (-1, 2)):
+        with pytest.raises(ValueError, match="two vectors 0 … 5 that are not parallel, the small"):
+            ppp.plot_points(found, plane=plane)
+    for plane in ("0", 1.0, (0, 1, 2), (0.0, 1.0)):
+        with pytest.raises(ValueError, match=r"an index in \[0, 15\) or two vectors, such as"):
+            ppp.plot_points(found, plane=plane)
+    with pytest.raises(ValueError, match="extent must be positive and finite, got 0"):
+        ppp.plot_points(found, extent=0)
+    with pytest.raises(ValueError, match="most must be a whole number, got '1e9'"):
+        ppp.plot_points(found, most="1e9")
     with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         ppp.plot_points(found, most=0)
     none = ppp.plot_points(ppp.points(np.sign(found.w), epsilon=1e-9), extent=0.1)
     assert "beyond the picture" in none.texts[0].get_text()
     empty = ppp.plot_points(ppp.points(np.ones((3, 8))))
     assert "no sample passes" in [text.get_text() for text in empty.texts]
+
+
+def test_a_plane_of_points_may_be_named_by_its_vectors():
+    x = np.random.default_rng(1).laplace(size=(300, 6))
+    for pairs, pair in (("combination", (2, 4)), ("permutation", (4, 2))):
+        found = ppp.points(x, pairs=pairs)
+        both = list(zip(found.planes.first, found.planes.second, strict=True))
+        named = ppp.plot_points(found, plane=pair)
+        indexed = ppp.plot_points(found, plane=both.index(pair))
+        np.testing.assert_array_equal(
+            named.collections[0].get_offsets(), indexed.collections[0].get_offsets()
+        )
+        assert named.get_xlabel() == f"along neuron {pair[0]}"
 
 
 def test_extreme_rows_keep_their_angle():

@@ -196,6 +196,13 @@ def test_training_without_networks_or_with_unknown_statistics(rows, statistics, 
         ppp.plot_training(rows, statistics=statistics)
 
 
+@pytest.mark.parametrize("statistics", ["kappa", [], None, 3])
+def test_statistics_of_a_figure_are_a_list_of_names(statistics):
+    rows = {"a": {0: project(laplace(), null=None, null_draws=0)}}
+    with pytest.raises(ValueError, match=r'such as \["kappa"\], got'):
+        ppp.plot_training(rows, statistics=statistics)
+
+
 # Groups of networks
 
 

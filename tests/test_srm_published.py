@@ -86,16 +86,10 @@ def test_the_places_of_the_vectors_are_where_their_own_samples_are_seen(polar):
             ax = curve.plot(polar=polar, plane=(0, 1))
             highest = np.flatnonzero(curve.values[curve.line((0, 1))])
             middle = np.degrees(curve.angles[highest]).mean() % 360
-            if polar:
-                places = dict(
-                    zip(
-                        (label.get_text() for label in ax.get_xticklabels()),
-                        np.degrees(ax.get_xticks()),
-                        strict=True,
-                    )
-                )
-            else:
-                places = {text.get_text(): text.xy[0] for text in ax.texts}
+            named = ax if polar else ax.child_axes[0]
+            texts = [label.get_text() for label in named.get_xticklabels()]
+            at = np.degrees(named.get_xticks()) if polar else named.get_xticks()
+            places = dict(zip(texts, at, strict=True))
             assert places[name] == pytest.approx(middle, abs=1), (compat, name)
             if not polar:
                 towards = "$-b_j$" if compat else "$b_j$"

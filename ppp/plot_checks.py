@@ -1,0 +1,124 @@
+"""What figures may be asked to draw, checked before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ppp.result import PPPResult
+
+
+def check_made(value: Any, kind: type, what: str, maker: str) -> None:
+    """Refuse what is not of the kind that a figure is of.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    kind : type
+        What it must be.
+    what : str
+        What it is called.
+    maker : str
+        What to give instead, as one would write it.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> check_made([], PPPResult, "result", "ppp.project(x)")
+    Traceback (most recent call last):
+    ValueError: result must be of type PPPResult, got list: give ppp.project(x)
+    """
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{what} must be of type {kind.__name__}, got {type(value).__name__}: give {maker}"
+        )
+
+
+def check_mapping(value: Any, what: str, form: str) -> None:
+    """Refuse what does not give its parts by name.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    what : str
+        What it is called.
+    form : str
+        What to give, as one would write it.
+
+    Raises
+    ------
+    ValueError
+        If it is no mapping.
+
+    Examples
+    --------
+    >>> check_mapping([], "curves", '{"name": curve}')
+    Traceback (most recent call last):
+    ValueError: curves must be a mapping, got list: give {"name": curve}
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be a mapping, got {type(value).__name__}: give {form}")
+
+
+def check_result(result: Any, what: str = "result") -> None:
+    """Refuse what is no result of a projection.
+
+    Parameters
+    ----------
+    result : object
+        What was given.
+    what : str
+        What it is called.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    check_made(result, PPPResult, what, "ppp.project(x)")
+
+
+def check_rows(rows: Any) -> None:
+    """Refuse what is not ``rows[network][snapshot]``, each a result.
+
+    Parameters
+    ----------
+    rows : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it has another form, or holds something else.
+    """
+    form = '{"network": {"epoch 0": result}}'
+    check_mapping(rows, "rows", form)
+    for name, row in rows.items():
+        check_mapping(row, f"rows[{name!r}]", form)
+        for column, result in row.items():
+            check_result(result, f"rows[{name!r}][{column!r}]")
+
+
+def check_statistics(names: Any) -> None:
+    """Refuse what does not list the statistics of a figure's panels.
+
+    Parameters
+    ----------
+    names : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it is a single name, or empty.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+        raise ValueError(
+            f'statistics must be a list of one name a panel, such as ["kappa"], got {names!r}'
+        )

@@ -1,0 +1,49 @@
+"""Figures of sweeps: where their words stand, and what they refuse to draw."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+import srm
+
+pytestmark = pytest.mark.usefixtures("closed_figures")
+
+
+def swept(**options):
+    x = np.random.default_rng(0).laplace(size=(200, 6))
+    return srm.sweep(x, **options)
+
+
+@pytest.mark.parametrize("title", [None, "a title of one's own"])
+@pytest.mark.parametrize("of", [{}, {"plane": (0, 1)}])
+def test_names_of_vectors_stand_above_curve_and_frame_and_below_the_title(of, title):
+    # axes hit most: the curve is highest at the very places of the names
+    curve = srm.sweep(np.vstack([np.eye(6), -np.eye(6)]))
+    ax = curve.plot(**of)
+    if title is not None:
+        ax.set_title(title)
+    ax.figure.draw_without_rendering()
+    ticks = ax.child_axes[0].get_xticklabels()
+    names = {text.get_text(): text.get_window_extent() for text in ticks}
+    assert list(names) == ["$b_i$", "$-b_i$", "$b_j$", "$-b_j$"]
+    for box in names.values():
+        assert ax.get_window_extent().y1 <= box.y0
+        assert box.y1 <= ax.title.get_window_extent().y0
+    centres = ax.transData.inverted().transform([[(b.x0 + b.x1) / 2, 0] for b in names.values()])
+    np.testing.assert_allclose(centres[:, 0], [0, 180, 90, 270], atol=0.5)
+    assert not curve.plot(polar=True).child_axes
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: srm.plot_sweeps([swept()]), 'curves must be a mapping, got list: give {"network"'),
+        (lambda: srm.plot_sweeps(swept()), "curves must be a mapping, got SRMResult"),
+        (lambda: srm.plot_sweeps({"a": np.eye(3)}), r"curves\['a'\] must be of type SRMResult"),
+        (lambda: srm.plot_curve(np.eye(3)), "type SRMResult, got ndarray: give srm.sweep"),
+    ],
+)
+def test_what_is_no_sweep_is_refused_and_leaves_no_figure(call, text):
+    with pytest.raises(ValueError, match=text):
+        call()
+    assert not plt.get_fignums()
