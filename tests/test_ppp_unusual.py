@@ -5,6 +5,8 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
+from scipy import sparse
 
 import ppp
 from ppp.maps import null_map
@@ -48,6 +50,10 @@ def project(x, **options):
     if "frame" in given:
         given["frame"] = np.asarray(given["frame"])
     return ppp.project(x, **given)
+
+
+def masked():
+    return np.ma.masked_less(np.arange(40), 5)
 
 
 def check(table):
@@ -100,7 +106,10 @@ def test_every_figure_is_drawn(case):
         (lambda: project(np.zeros((9, 4))), "of 9 rows 9 are all zero"),
         (lambda: project(np.ones((9, 4)), preprocess="centre"), r"after preprocessing \(centre\)"),
         (lambda: project(normal(n=1)), "width 2 or more, got 1"),
-        (lambda: project([[1.0, 2.0], [3.0]]), "the rows given have different lengths"),
+        (
+            lambda: project([[1.0, 2.0], [3.0]]),
+            "activations must fill an array, got lists of different",
+        ),
         (lambda: project(normal(), null_repeats=0), "null_repeats must be at least 1, got 0"),
         (
             lambda: project(normal(), null_repeats=9.5),
@@ -147,6 +156,15 @@ def test_every_figure_is_drawn(case):
             ),
             "compared under one epsilon, got 0.75 and 0.6: give one",
         ),
+        (lambda: project(sparse.csr_matrix(normal())), r"got a csr_matrix: use \.toarray\(\)"),
+        (lambda: project(sparse.csr_array(normal())), r"got a csr_array: use \.toarray\(\)"),
+        (lambda: project(normal(), label=masked()), "label must not be masked"),
+        (lambda: project(normal(), sample=masked()), "sample must not be masked: leave masked"),
+        (lambda: project(normal(4), label=["a", "b", 1, 2.5]), "not both, got 1 among texts"),
+        (lambda: project(normal(2), label=[[1], [2, 3]]), "label must fill an array, got lists of"),
+        (lambda: project(normal(), seed=True), "seed must be a whole number, got True"),
+        (lambda: project(normal(), epsilon=np.array(0.5)), r"got array\(0.5\), .* \.item\(\)"),
+        (lambda: project(normal(), epsilon=torch.tensor(0.5)), r"got tensor\(.* \.item\(\)"),
     ],
 )
 def test_bad_input_is_answered_with_rule_and_value(call, message):
