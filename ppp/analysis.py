@@ -191,8 +191,6 @@ def analyze(
     Examples
     --------
     >>> import torch, ppp
-    >>> torch.manual_seed(0)
-    <torch._C.Generator object at ...>
     >>> model = torch.nn.Sequential(torch.nn.Linear(20, 8), torch.nn.Tanh())
     >>> loader = [torch.randn(64, 20) for _ in range(10)]
     >>> result = ppp.analyze(model, loader, "1", progress=False)
@@ -276,6 +274,14 @@ def analyze_store(
     ------
     hooks.StoreError
         If there is no whole store there, or it lacks layer or snapshot.
+
+    Examples
+    --------
+    >>> import tempfile, torch, hooks, ppp
+    >>> model, path = torch.nn.Sequential(torch.nn.Tanh()), tempfile.mkdtemp() + "/acts.h5"
+    >>> store = hooks.record(model, [torch.randn(64, 8)], "0", path, progress=False)
+    >>> ppp.analyze_store(path, progress=False).tally.rows
+    64
     """
     import hooks
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Protocol
 
 import numpy as np
 
 from ppp.density_errors import error_bound, likely_error
+from ppp.engines import accelerators, refusal
+from ppp.value_checks import is_number, told
 
 #: The image reaches this factor beyond the quantile of the radii.
 MARGIN = 1.05
@@ -133,9 +135,9 @@ def check_size(size: int) -> None:
 def check_lengths(**named: float) -> None:
     """Raise a ValueError unless lengths are positive, and small and large enough to be squared."""
     for name, value in named.items():
-        if not (isinstance(value, Real) and 0 < value < math.inf):
-            raise ValueError(f"{name} must be positive and finite, got {value!r}")
-        if not SHORTEST < value < 1 / SHORTEST:
+        if not (is_number(value) and value > 0):
+            raise ValueError(f"{name} must be positive and finite, got {told(value)}")
+        if not SHORTEST < float(value) < 1 / SHORTEST:  # no float32 holds these bounds
             raise ValueError(
                 f"a density per unit area cannot be held for a length of {value:.0e} ({name}): "
                 "divide all activations by one number, which changes no plane"
@@ -145,6 +147,17 @@ def check_lengths(**named: float) -> None:
 def check_given(**named: float | None) -> None:
     """Do what `check_lengths` does for those that are not left out."""
     check_lengths(**{name: value for name, value in named.items() if value is not None})
+
+
+def check_device(device: str) -> None:
+    """Raise a ValueError unless torch can use a device here."""
+    reason = refusal(device)
+    if reason:
+        there = ", ".join(map(repr, (*accelerators(), "cpu")))
+        raise ValueError(
+            f"device must be one that torch can use here, got {device!r} ({reason}): leave it out, "
+            f"or take one of {there}"
+        )
 
 
 def density(
@@ -181,7 +194,7 @@ def density(
     ------
     ValueError
         For a grid that is not square or holds no counts, a size below 2, lengths that are not
-        positive, or a Gaussian too narrow for the bins.
+        positive, a Gaussian too narrow for the bins, or a device that is not there.
 
     Notes
     -----
@@ -213,6 +226,9 @@ def density(
         shown = window([_Grid(grid, half_width, outside)], size, extent)
         extent, sigma = shown.extent, shown.sigma if sigma is None else sigma
         check_lengths(extent=extent)
+    if device is not None:
+        check_device(device)
+    extent, sigma = float(extent), float(sigma)
     width = 2.0 * half_width / grid.shape[0]
     if sigma < NARROWEST * width * (1 - 1e-9):
         raise ValueError(
@@ -227,7 +243,7 @@ def density(
         wider = _spread(grid, half_width, extent, math.sqrt(2.0) * sigma, size, device)
         bound = error_bound(sigma, width) * float(wider.max()) / highest
     likely = likely_error(highest, sigma, width)
-    return Density(image, float(extent), float(sigma), total, bound, likely)
+    return Density(image, extent, sigma, total, bound, likely)
 
 
 def _spread(
@@ -288,11 +304,10 @@ def window(tallies: Iterable[Gridded], size: int = 512, extent: float | None = N
     tallies = list(tallies)
     if not tallies:
         raise ValueError("a window needs at least one tally, got none")
-    if extent is None:
-        extent = _extent(tallies)
+    extent = float(_extent(tallies) if extent is None else extent)
     coarsest = max(2.0 * tally.half_width / tally.grid.shape[0] for tally in tallies)
     coarsest = max(coarsest, 2.0 * extent / size)
-    return Window(float(extent), float(max(SIGMA * extent, NARROWEST * coarsest)))
+    return Window(extent, float(max(SIGMA * extent, NARROWEST * coarsest)))
 
 
 def _extent(tallies: list[Gridded]) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppp.density import Density, Window, check_lengths, check_size, pixel_centres
+from ppp.value_checks import in_memory
 
 if TYPE_CHECKING:
     from ppp.point_cloud import Points
@@ -42,8 +43,8 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
     Raises
     ------
     ValueError
-        For coordinates that are not (H, 2), real and finite, a size below 2, or a window that has
-        no extent.
+        For coordinates that are not (H, 2), real and finite, a size below 2, or a window that is
+        none or has no extent.
 
     Notes
     -----
@@ -59,7 +60,9 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
     >>> bool(np.abs(made.image - truth.image).max() < made.likely * truth.image.max())
     True
     """
-    w = np.asarray(getattr(points, "w", points))
+    if not (hasattr(window, "extent") and hasattr(window, "sigma")):
+        raise ValueError(f"window must be a ppp.Window(extent, sigma), got {window!r}")
+    w = in_memory(getattr(points, "w", points), "points")
     if w.dtype.kind not in "iufb":
         raise ValueError(f"points must be real coordinates, got dtype {w.dtype}")
     w = w.astype(np.float64, copy=False)

@@ -13,6 +13,7 @@ from ppp.density import Window, check_given, check_size, pixel_centres, window
 from ppp.density_isotropic import isotropic_image
 from ppp.maps import LEAST, SIGMA, folded
 from ppp.tally import Tally
+from ppp.value_checks import as_doubles, check_result, is_number, told
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, tally_view, view
 
 if TYPE_CHECKING:
@@ -126,8 +127,10 @@ def density_ratio(
     >>> bool(abs(np.nanmean(found.image) - 1) < 0.05)
     True
     """
-    if not least > 0:
-        raise ValueError(f"least must be positive, got {least!r}: it is a number of hits")
+    if not isinstance(result, Tally):
+        check_result("result", result)
+    if not (is_number(least) and least > 0):
+        raise ValueError(f"least must be positive, got {told(least)}: it is a number of hits")
     check_size(size)
     check_given(extent=extent, sigma=sigma)
     mine, closed = _view(result), isinstance(by, str) and by == "isotropic"
@@ -137,7 +140,7 @@ def density_ratio(
     shown = Window(shown.extent, wide)
     observed, *drawn = (made.image for made in densities([mine, *others], size, shown))
     if mean is None:
-        lengths = _norms(result) if norms is None else np.asarray(norms, np.float64)
+        lengths = _norms(result) if norms is None else as_doubles(norms, "norms")
         each = isotropic_image(lengths, mine.planes.frame.n, _tally(result).rule, shown, size)
         divisor = mine.valid * mine.planes.count * each
         words = f"isotropy, for the norms of {lengths.size:,} rows"
@@ -177,8 +180,9 @@ def _divisors(
     listed: list[Any] = list(by) if isinstance(by, Sequence) else [by]
     if not listed:
         raise ValueError("a density is divided by at least one projection, got none")
-    if not all(isinstance(one, Tally) or hasattr(one, "tally") for one in listed):
-        raise ValueError(f'by must be "isotropic", "null" or other projections, got {by!r}')
+    wrong = [one for one in listed if not (isinstance(one, Tally) or hasattr(one, "tally"))]
+    if wrong:
+        raise ValueError(f'by must be "isotropic", "null" or other projections, got {wrong[0]!r}')
     mine, others = _view(result), [_view(each) for each in listed]
     for one in others:
         alike = (one.planes.frame.n, one.epsilon, one.distance)

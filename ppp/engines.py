@@ -70,18 +70,40 @@ def check_engine(engine: str) -> None:
     kind, _, asked = engine.partition(":") if isinstance(engine, str) else ("", "", "")
     if kind != "torch" or not asked:
         raise ValueError(f"engine must be {SPELLINGS}, got {engine!r}")
-    import torch
-
-    try:
-        device = torch.device(asked)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    reason = refusal(asked)
+    if reason:
         there = ", ".join(f'"torch:{each}"' for each in (*accelerators(), "cpu"))
-        reason = str(error).split(". ")[0].splitlines()[0][:120]
         raise ValueError(
             f"engine {engine!r} needs the device {asked!r}, which torch cannot use here "
             f'({reason}): take "cpu", or one of {there}'
-        ) from error
+        )
+
+
+def refusal(device: str) -> str:
+    """Return why torch cannot use a device here, empty where it can.
+
+    Parameters
+    ----------
+    device : str
+        What a user asked for.
+
+    Returns
+    -------
+    str
+        One short line.
+
+    Examples
+    --------
+    >>> refusal("cpu")
+    ''
+    """
+    import torch
+
+    try:
+        torch.empty(0, device=torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        return str(error).split(". ")[0].splitlines()[0][:120] or type(error).__name__
+    return ""
 
 
 def chosen_engine(engine: str, rows: Any) -> Engine:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ppp.ranks import adjust
 from ppp.statistics import Statistic, against, evaluate
 from ppp.table import Table
+from ppp.value_checks import check_result
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -64,8 +65,24 @@ def family_table(results: Mapping[Hashable, PPPResult], name: str = "combined") 
     Raises
     ------
     ValueError
-        For a statistic that the results have not.
+        For a statistic that the results have not, or anything but results by name.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> x = np.random.default_rng(0).laplace(size=(500, 8))
+    >>> results = {"first": ppp.project(x[:250]), "second": ppp.project(x[250:])}
+    >>> table = family_table(results)
+    >>> table["result"], [p <= 0.05 for p in table["p_adjusted"]]
+    (['first', 'second'], [True, True])
     """
+    if not isinstance(results, Mapping):
+        raise ValueError(
+            "a family is a mapping from names to results, such as "
+            f'{{"encoder.0": result}}, got {type(results).__name__}'
+        )
+    for key, result in results.items():
+        check_result(f"the result of {key!r}", result)
     family = adjusted({key: result.statistics for key, result in results.items()})
     for key, statistics in family.items():
         if name == "combined" and name not in statistics:
@@ -101,7 +118,16 @@ def by_class(result: PPPResult) -> dict[Hashable, dict[str, Statistic]]:
     ------
     ValueError
         When the inputs were not labelled.
+
+    Examples
+    --------
+    >>> import numpy as np, ppp
+    >>> x = np.random.default_rng(0).laplace(size=(500, 8))
+    >>> found = by_class(ppp.project(x, label=np.arange(500) % 2))
+    >>> list(found), found[0]["combined"].p_adjusted <= 0.05
+    ([0, 1], True)
     """
+    check_result("result", result)
     labels = [label for label in result.tally.classes if label is not None]
     if not labels:
         raise ValueError("the inputs carry no labels: give label= (or labels=True) to the analysis")

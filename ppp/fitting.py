@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,9 @@ def check_steps(steps: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     if steps is None or steps == "none":
         return ()
-    given = (steps,) if isinstance(steps, str) else tuple(steps)
+    if isinstance(steps, str) or not isinstance(steps, Iterable):
+        steps = (steps,)
+    given = tuple(steps)
     for step in given:
         if step not in STEPS:
             raise ValueError(f"preprocess must be among none, {', '.join(STEPS)}, got {step!r}")

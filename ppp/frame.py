@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 
 import numpy as np
 
-from ppp.value_checks import as_doubles
+from ppp.value_checks import as_doubles, check_whole
 
 #: A Gram matrix this close to the identity counts as orthonormal: far below the slack of ties.
 ORTHONORMAL_TOLERANCE = 1e-13
 
 #: Most vectors whose Gram matrix is kept whole (512 MiB); beyond, it is made in blocks.
 GRAM_LIMIT = 8192
+
+#: Widest rotation that is drawn: a matrix of 8 GiB.
+ROTATION_LIMIT = 2**15
 
 
 def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
@@ -34,12 +37,25 @@ def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
         Uniform over O(n). QR alone is not: its sign convention favours some matrices, so the
         columns take the signs of the diagonal of R (Mezzadri 2007).
 
+    Raises
+    ------
+    ValueError
+        If n is not a whole number from 1 to 32 768, or the seed no whole number.
+
     Examples
     --------
     >>> q = haar_rotation(5, seed=0)
     >>> bool(np.allclose(q @ q.T, np.eye(5)))
     True
     """
+    check_whole(n=n)
+    if not 1 <= n <= ROTATION_LIMIT:
+        raise ValueError(
+            f"n must lie between 1 and {ROTATION_LIMIT:,}, where a rotation takes 8 GiB, got "
+            f"{n:,}: in wider spaces give fewer random vectors (Frame.given)"
+        )
+    if not isinstance(seed, np.random.Generator):
+        check_whole(seed=seed)
     rng = np.random.default_rng(seed)
     q, r = np.linalg.qr(rng.standard_normal((n, n)))
     return np.ascontiguousarray(q * np.sign(np.diag(r)))
@@ -78,14 +94,14 @@ class Frame:
     origin: Frame | None = field(default=None, repr=False)
 
     @classmethod
-    def standard(cls, n: int, labels: Sequence[str] | None = None) -> Frame:
+    def standard(cls, n: int, labels: Iterable[str] | None = None) -> Frame:
         """Return the standard basis of R^n, the neurons' own axes.
 
         Parameters
         ----------
         n : int
             Width of the layer, at least 2.
-        labels : sequence of str, optional
+        labels : iterable of str, optional
             One name a neuron.
 
         Returns
@@ -122,14 +138,13 @@ class Frame:
         True
         """
         _check_count(n)
-        if not isinstance(seed, Integral) or seed < 0:
-            raise ValueError(f"seed must be a whole number, not negative, got {seed!r}")
+        check_whole(seed=seed)
         q = haar_rotation(n, seed)
         return cls(q, _labels(None, n, "haar"), f"Haar frame of R^{n}, seed {seed}")
 
     @classmethod
     def given(
-        cls, vectors: np.ndarray, labels: Sequence[str] | None = None, source: str = "given"
+        cls, vectors: np.ndarray, labels: Iterable[str] | None = None, source: str = "given"
     ) -> Frame:
         """Return a frame of your own vectors, normalised to unit length.
 
@@ -137,7 +152,7 @@ class Frame:
         ----------
         vectors : (m, n) array or tensor
             Distinguished vectors, one a row; neither orthogonal nor complete need they be.
-        labels : sequence of str, optional
+        labels : iterable of str, optional
             One name a vector.
         source : str
             Where the vectors come from.
@@ -149,16 +164,15 @@ class Frame:
         Raises
         ------
         ValueError
-            If there are fewer than two vectors, or one is zero, not finite or not real.
+            If there are fewer than two vectors, or one is zero, masked, not finite or not real.
 
         Examples
         --------
         >>> Frame.given([[3.0, 0.0], [1.0, 1.0]]).vectors.round(3).tolist()
         [[1.0, 0.0], [0.707, 0.707]]
         """
-        if np.ma.is_masked(vectors):
-            raise ValueError("the vectors of a frame must not be masked: leave masked ones out")
-        array = np.ascontiguousarray(as_doubles(vectors, "the vectors of a frame"))
+        way_out = "give an (m, n) array, or ppp.weight_frame(layer) for the weights of a layer"
+        array = np.ascontiguousarray(as_doubles(vectors, "the vectors of a frame", way_out))
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 "a frame is a matrix (m, n) of vectors, one a row, n at least 2, "
@@ -183,7 +197,7 @@ class Frame:
 
         Parameters
         ----------
-        q : (n, n) array
+        q : (n, n) array or tensor
             An orthogonal matrix.
         source : str, optional
             What to call the result.
@@ -201,7 +215,7 @@ class Frame:
         >>> turned.gram is frame.gram
         True
         """
-        q = np.asarray(q, dtype=np.float64)
+        q = as_doubles(q, "a rotation")
         if q.shape != (self.n, self.n):
             raise ValueError(f"a rotation of R^{self.n} is {self.n} × {self.n}, got {q.shape}")
         if not np.allclose(q @ q.T, np.eye(self.n), atol=1e-10):
@@ -365,9 +379,12 @@ def _check_count(m: int) -> None:
         raise ValueError(f"a frame needs at least two vectors to span a plane, got {m}")
 
 
-def _labels(labels: Sequence[str] | None, m: int, stem: str) -> tuple[str, ...]:
+def _labels(labels: Iterable[str] | None, m: int, stem: str) -> tuple[str, ...]:
     if labels is None:
         return tuple(f"{stem} {index}" for index in range(m))
-    if len(labels) != m:
-        raise ValueError(f"a frame of {m} vectors needs {m} labels, got {len(labels)}")
-    return tuple(str(label) for label in labels)
+    if not isinstance(labels, Iterable):
+        raise ValueError(f"labels must hold one name a vector, got {labels!r}")
+    names = tuple(str(label) for label in labels)
+    if len(names) != m:
+        raise ValueError(f"a frame of {m} vectors needs {m} labels, got {len(names)}")
+    return names

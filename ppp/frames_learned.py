@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,14 @@ from ppp.row_checks import as_rows
 from ppp.value_checks import as_doubles, check_whole
 
 
-def weight_frame(weight: Any, labels: Sequence[str] | None = None, columns: bool = False) -> Frame:
+def weight_frame(weight: Any, labels: Iterable[str] | None = None, columns: bool = False) -> Frame:
     """Return the rows of a weight matrix as distinguished vectors.
 
     Parameters
     ----------
     weight : (m, n) tensor or array, or module with a `weight`
         An unembedding, the decoder of a sparse autoencoder, any linear map from the layer.
-    labels : sequence of str, optional
+    labels : iterable of str, optional
         One name a vector.
     columns : bool
         Take the columns instead, as for a map into the layer: (n, m).

@@ -13,6 +13,7 @@ from ppp.prepared import Prepared
 from ppp.statistics import Geometry
 from ppp.streams import ArrayBlocks
 from ppp.table import Table, plain
+from ppp.value_checks import check_result
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -56,6 +57,7 @@ def plane_statistics(result: PPPResult, max_points: int = 10_000_000) -> Table:
     >>> table["p"][0]
     0.02
     """
+    check_result("result", result)
     tested = result.tested_rows
     if result.sampled is None or tested is None:
         raise ValueError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ppp.kernels.radial import count_radii
 from ppp.planes import Planes
 from ppp.prepared import Prepared
 from ppp.rule import Rule
+from ppp.value_checks import check_whole
 
 #: Most bins of a profile.
 MOST = 2**20
@@ -60,11 +60,20 @@ class RadialProfile:
     def expected_tail(self) -> np.ndarray:
         """(B + 1,) the same under isotropy, ((1 − x²)/(1 − ε²))^((n−2)/2).
 
-        NaN with a rule of distance, which depends on the norms as well.
+        NaN where there is none; `note` says why.
         """
-        if self.distance is not None:
+        if self.note:
             return np.full(len(self.edges), np.nan)
         return radius_tail(self.edges, self.n, float(self.edges[0]))
+
+    @property
+    def note(self) -> str:
+        """Why isotropy expects no tail here; empty where it does."""
+        if self.distance is not None:
+            return "no expected tail, because a rule of distance depends on the norms as well"
+        if self.n == 2:
+            return "no expected tail, because in two dimensions every sample has ρ = 1"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,7 @@ class Radial:
     bins: int = 100
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bins, Integral):
-            raise ValueError(f"bins must be a whole number, got {self.bins!r}")
+        check_whole(bins=self.bins)
         if self.bins < 1:
             raise ValueError(f"bins must be at least 1, got {self.bins}")
         if self.bins > MOST:

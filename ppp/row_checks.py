@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ppp.value_checks import in_memory
+
 
 def as_rows(values: Any) -> np.ndarray | torch.Tensor:
     """Return activations as an array or tensor that is a matrix.
@@ -23,7 +25,7 @@ def as_rows(values: Any) -> np.ndarray | torch.Tensor:
     Raises
     ------
     ValueError
-        If they are no real matrix, or some of them are masked.
+        If they are no real dense matrix, or some of them are masked.
 
     Examples
     --------
@@ -37,14 +39,11 @@ def as_rows(values: Any) -> np.ndarray | torch.Tensor:
             "activations must not be masked: leave masked rows out, or fill them with NaN, which "
             "is counted as left out: x.astype(float).filled(np.nan)"
         )
-    try:
-        return check_matrix(np.asarray(values))
-    except ValueError as error:
-        if "inhomogeneous" not in str(error):
-            raise
+    if hasattr(values, "toarray"):
         raise ValueError(
-            "activations must be a matrix (N, n): the rows given have different lengths"
-        ) from error
+            f"activations must be dense, got a {type(values).__name__}: use .toarray()"
+        )
+    return check_matrix(in_memory(values, "activations"))
 
 
 def check_matrix(rows: Any) -> Any:
@@ -101,7 +100,7 @@ def as_samples(sample: Any, rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is not one whole number a row.
+        If there is not one whole number a row, or some are masked.
 
     Examples
     --------
@@ -137,7 +136,7 @@ def as_labels(label: Any, rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is not one number or text a row, or one is NaN.
+        If there is not one number or text a row, some are masked, or one is NaN.
 
     Examples
     --------
@@ -145,6 +144,14 @@ def as_labels(label: Any, rows: int) -> np.ndarray:
     ['cat', 'dog']
     """
     labels = _one_a_row("label", "class", label, rows)
+    # of a list with both NumPy would make texts
+    if labels.dtype.kind == "U" and isinstance(label, list | tuple):
+        odd = [each for each in label if not isinstance(each, str)]
+        if odd:
+            raise ValueError(
+                f"label must hold numbers or texts, not both, got {odd[0]!r} among texts: "
+                "use [str(each) for each in label]"
+            )
     if labels.dtype.kind not in "iubfU":
         way_out = ": use label.astype(str)" if labels.dtype.kind in "SO" else ""
         raise ValueError(f"label must hold numbers or texts, got dtype {labels.dtype}{way_out}")
@@ -159,10 +166,7 @@ def as_labels(label: Any, rows: int) -> np.ndarray:
 
 def _one_a_row(name: str, what: str, values: Any, rows: int) -> np.ndarray:
     """Return values as an array in the host's memory, if there is one a row."""
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        values = values.float() if values.dtype == torch.bfloat16 else values
-    array = np.asarray(values)
+    array = in_memory(values, name)
     if array.ndim != 1:
         raise ValueError(f"{name} must hold one {what} a row, got shape {array.shape}")
     if len(array) != rows:

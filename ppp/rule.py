@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
+
+from ppp.value_checks import is_number, told
 
 #: Relative slack of the threshold, so that ties come out alike in any order of summation.
 SLACK = 2.0**-40
@@ -58,14 +59,14 @@ class Rule:
     distance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.distance is not None and not (_is_number(self.distance) and self.distance >= 0):
+        if self.distance is not None and not (is_number(self.distance) and self.distance >= 0):
             raise ValueError(
                 f"distance must be finite and not negative, got {self.distance!r}: leave it out "
                 "(None) for the rule of the angle alone"
             )
-        free = self.distance is not None and _is_number(self.epsilon) and self.epsilon == 0
-        if not free and not (_is_number(self.epsilon) and 0 < self.epsilon <= 1):
-            raise ValueError(f"epsilon must lie in (0, 1], got {self.epsilon!r}")
+        free = self.distance is not None and is_number(self.epsilon) and self.epsilon == 0
+        if not free and not (is_number(self.epsilon) and 0 < self.epsilon <= 1):
+            raise ValueError(f"epsilon must lie in (0, 1], got {told(self.epsilon)}")
         for name in ("bins", "angles"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 4 or value % 4:
@@ -81,8 +82,3 @@ class Rule:
         object.__setattr__(self, "epsilon", float(self.epsilon))
         if self.distance is not None:
             object.__setattr__(self, "distance", float(self.distance))
-
-
-def _is_number(value: object) -> bool:
-    """Return whether something is a finite real number of any type, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

@@ -19,6 +19,7 @@ from ppp.rule import Rule
 from ppp.scan import tally_of
 from ppp.statistics import HEADLINE, from_sums
 from ppp.table import percent
+from ppp.value_checks import check_share
 
 Array = NDArray[np.float64]
 
@@ -156,7 +157,7 @@ def detectable(
     Raises
     ------
     ValueError
-        When the draws are too few for the level.
+        When the draws are too few for the level, or a share does not lie between 0 and 1.
 
     Notes
     -----
@@ -173,8 +174,7 @@ def detectable(
     >>> 0 < detectable(nulls, planes, rule).share < 0.1
     True
     """
-    if not 0 < power < 1:
-        raise ValueError(f"the power must lie in (0, 1), got {power}")
+    check_share(power=power, alpha=alpha)
     if 1 / nulls.repeats > alpha:
         raise ValueError(
             f"{nulls.repeats} draws cannot show what is detectable at alpha = {alpha:g}: at least "

@@ -17,6 +17,7 @@ from ppp.closed import retention
 from ppp.shape import SHAPES
 from ppp.table import plain
 from ppp.tally import MOMENTS
+from ppp.value_checks import check_share
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -235,8 +236,7 @@ def evaluate(
     The standard error of a ratio of sums s / w over inputs is ``sqrt(sum (s - R w)^2) / sum w``
     (clusters are inputs), read off the summed products, never from hits taken as independent.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"the level of an interval must lie in (0, 1), got {level}")
+    check_share(level=level)
     geometry = Geometry.of(planes, rule)
     sums, products = select(tally, label)
     return {name: _evaluate(name, sums, products, geometry, level) for name in NAMES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +64,14 @@ class Sweep:
         return Table(columns, tuple(rows))
 
 
-def sweep_epsilon(x: Any, epsilons: Sequence[float] | None = None, **options: Any) -> Sweep:
+def sweep_epsilon(x: Any, epsilons: Iterable[float] | None = None, **options: Any) -> Sweep:
     """Project the same activations at several thresholds.
 
     Parameters
     ----------
     x : (N, n) array or tensor, or store layer
         Activations that can be read several times.
-    epsilons : sequence of float, optional
+    epsilons : iterable of float, optional
         Thresholds; by default those at which isotropy would give 10, 100, ... 100 000 hits, and
         the paper's .75.
     **options
@@ -84,7 +84,7 @@ def sweep_epsilon(x: Any, epsilons: Sequence[float] | None = None, **options: An
     Raises
     ------
     ValueError
-        For data that can be read only once, or without thresholds.
+        For data that can be read only once, or anything but thresholds.
 
     Examples
     --------
@@ -106,6 +106,12 @@ def sweep_epsilon(x: Any, epsilons: Sequence[float] | None = None, **options: An
         most = rows * n * (n - 1) / 2
         reached = [hits for hits in HITS if hits < most / 2 and n > 2]
         epsilons = [PAPER_EPSILON, *(epsilon_for_hits(rows, n, hits) for hits in reached)]
-    if not len(epsilons):
+    if isinstance(epsilons, str) or not isinstance(epsilons, Iterable):
+        raise ValueError(
+            f"epsilons must list the thresholds, such as [0.5, 0.75], got {epsilons!r}: for one "
+            "of them use ppp.project"
+        )
+    results = [project(x, epsilon=each, **options) for each in dict.fromkeys(epsilons)]
+    if not results:
         raise ValueError("a sweep needs at least one epsilon, got none")
-    return Sweep(tuple(project(x, epsilon=each, **options) for each in sorted(set(epsilons))))
+    return Sweep(tuple(sorted(results, key=lambda result: result.rule.epsilon)))

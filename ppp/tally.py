@@ -10,7 +10,8 @@ import numpy as np
 from ppp.planes import Planes
 from ppp.rule import Rule
 
-#: What is summed over the rows of each input; see `Tally`.
+#: What is summed over the rows of each input: valid rows, hits, Σ cos 4φ and Σ cos 8φ over hits,
+#: rows whose best plane keeps them, cos 4φ and cos 8φ of that vote, and Σ_j c_j⁴/‖v‖⁴.
 MOMENTS = ("rows", "hits", "cos4", "cos8", "votes", "vote4", "vote8", "quartic")
 #: Most label classes told apart.
 CLASS_LIMIT = 1024

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from ppp.planes import TABLE_LIMIT
-from ppp.value_checks import check_whole
+from ppp.value_checks import check_whole, is_number, told
 from srm.counting import TABLE_NUMBERS
 
 #: Most angles of one curve.
@@ -36,8 +36,8 @@ def check_epsilon(epsilon: float) -> float:
     >>> check_epsilon(-1)
     -1.0
     """
-    if not (isinstance(epsilon, Real) and -1 <= epsilon <= 1):
-        raise ValueError(f"epsilon must lie in [-1, 1], got {epsilon!r}")
+    if not (is_number(epsilon) and -1 <= epsilon <= 1):
+        raise ValueError(f"epsilon must lie in [-1, 1], got {told(epsilon)}")
     return float(epsilon)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ppp.planes import PAIRS, TABLE_LIMIT, Planes, triangle
 from ppp.reservoir import Reservoir
 from ppp.rule import Rule
+from ppp.value_checks import check_flag
 from srm.checks import as_pairs, check_counts, check_epsilon, check_pair, check_seen, check_table
 from srm.counting import TABLE_NUMBERS, Spotlight, SweepCounter
 from srm.curve import SRMResult
@@ -60,6 +61,9 @@ class Sweeping:
         if self.epsilon is not None:
             check_epsilon(self.epsilon)
         check_counts(self.angles, self.null_repeats, self.seed)
+        check_flag(signed=self.signed)
+        if self.per_plane is not None:
+            check_flag(per_plane=self.per_plane)
         if self.pairs is not None and self.pairs not in PAIRS:
             raise ValueError(f'pairs must be "combination" or "permutation", got {self.pairs!r}')
         if self.planes is not None:

@@ -168,13 +168,18 @@ class SweepCounter:
 
     def _check_room(self, curves: int) -> None:
         """Refuse a further class whose curves would not fit beside those that are there."""
-        classes = len(self.counts) + 1
-        numbers = classes * curves * self.spotlight.angles
-        if classes > CLASS_LIMIT or (classes > 1 and numbers > TABLE_NUMBERS):
+        classes, angles = len(self.counts) + 1, self.spotlight.angles
+        if classes > CLASS_LIMIT:
             raise ValueError(
-                f"{curves:,} curves at {self.spotlight.angles:,} angles are kept for at most "
-                f"{min(CLASS_LIMIT, TABLE_NUMBERS // (numbers // classes)):,} classes, got more: "
-                "group the labels or leave them out, name some `planes`, or per_plane=False"
+                f"labels may have at most {CLASS_LIMIT:,} classes, got more: group them or leave "
+                "them out"
+            )
+        if classes > 1 and classes * curves * angles > TABLE_NUMBERS:
+            fewer = "" if self.lines is None else ", name few `planes`, use per_plane=False"
+            raise ValueError(
+                f"{curves:,} curves at {angles:,} angles are kept for at most "
+                f"{TABLE_NUMBERS // (curves * angles):,} classes, got more: group the labels, "
+                f"leave them out{fewer} or take fewer angles"
             )
 
     def _sweep(self, piece: Any, state: np.ndarray, counted: Counted) -> None:

@@ -14,6 +14,7 @@ from ppp.fluctuation import srm_level
 from ppp.frame import Frame
 from ppp.planes import Planes
 from ppp.tally import rising
+from ppp.value_checks import check_share, check_whole
 from srm.checks import check_pair
 from srm.resonance import Resonance, against_band, against_rotations
 
@@ -201,8 +202,10 @@ class SRMResult:
         Raises
         ------
         ValueError
-            With `compat`: the tests are of our own convention.
+            With `compat`: the tests are of our own convention. For a level or seed out of range.
         """
+        check_share(level=level)
+        check_whole(seed=seed)
         if self.compat is not None:
             raise ValueError(
                 f"tests need probes of length one at angles that are all different, got "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from ppp.frame import Frame, as_frame
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 from ppp.prepared import Prepared
 from ppp.streams import as_stream
+from ppp.value_checks import is_number, told
 from srm.checks import as_pair, check_epsilon, check_pair
 from srm.counting import Spotlight
 
@@ -54,8 +54,8 @@ def standing(
     >>> standing(np.eye(3), (0, 1), np.pi / 2)[0].tolist()
     [1]
     """
-    if not (isinstance(theta, Real) and np.isfinite(theta)):
-        raise ValueError(f"theta must be a finite angle in radians, got {theta!r}")
+    if not is_number(theta):
+        raise ValueError(f"theta must be a finite angle in radians, got {told(theta)}")
     spotlight, plane = Spotlight(check_epsilon(epsilon), 1), as_pair(plane)
     rows, samples, seen_rows = [], [], 0
     for block in as_stream(x, sample).blocks():

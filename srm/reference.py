@@ -9,6 +9,7 @@ import numpy as np
 from ppp.frame import Frame, as_frame
 from ppp.planes import Planes
 from ppp.prepared import as_array
+from ppp.value_checks import as_doubles
 from srm.checks import check_table
 from srm.curve import SRMResult
 
@@ -120,4 +121,4 @@ def reference_sweep(
 def _lengths(frame: Frame | str | np.ndarray, m: int) -> np.ndarray:
     if isinstance(frame, str | Frame):
         return np.ones(m)
-    return np.linalg.norm(np.asarray(frame, np.float64), axis=1)
+    return np.linalg.norm(as_doubles(frame, "the vectors of a frame"), axis=1)

@@ -78,8 +78,6 @@ def against_band(curve: SRMResult, level: float, seed: int) -> Resonance:
     Gaussian process with this covariance over the A angles sets the band. Where few samples reach
     the plane the curve is no Gaussian process: its own law is then drawn, sample by sample.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
     from scipy.stats import false_discovery_control
 
     rows = int(curve.rows.sum())

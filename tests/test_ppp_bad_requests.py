@@ -77,7 +77,11 @@ def test_where_the_table_does_not_fit_pooled_and_named_curves_do():
         ({"angles": 360, "label": np.arange(2000)}, "for at most 119 classes, got more"),
         (
             {"angles": 4, "label": np.arange(2000), "per_plane": False},
-            "for at most 1,024 classes, got more",
+            "labels may have at most 1,024 classes, got more: group them or leave them out",
+        ),
+        (
+            {"angles": 2**16, "label": np.arange(2000), "per_plane": False},
+            "512 classes, got more: group the labels, leave them out or take fewer angles",
         ),
     ],
 )

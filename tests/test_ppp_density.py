@@ -124,6 +124,16 @@ def test_a_device_draws_the_same_image(device):
     np.testing.assert_allclose(one.image, other.image, rtol=1e-12, atol=1e-12 * one.image.max())
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_lengths_may_be_of_any_precision(kind):
+    grid = np.eye(16, dtype=np.int64)
+    plain = density(grid, 1.0, 32, extent=0.5, sigma=0.125)
+    np.testing.assert_array_equal(
+        density(grid, 1.0, 32, extent=kind(0.5), sigma=kind(0.125)).image, plain.image
+    )
+    assert density(grid, 1.0, 32, extent=kind(0.5)).sigma == density(grid, 1.0, 32, 0.5).sigma
+
+
 def test_transposing_the_grid_transposes_the_image():
     grid, _ = binned(clouds(3, 500)["beam"], 4.0, 64)
     one = density(grid, 4.0, size=40, extent=2.0, sigma=0.2).image

@@ -149,6 +149,8 @@ def test_errors_do_not_depend_on_the_unit(hits, widths, unit):
         ),
         (lambda: exact_density(np.zeros((1, 2)), ppp.Window(np.inf, 1)), "extent must .* got inf"),
         (lambda: exact_density(np.zeros((1, 2)) * 1j, ppp.Window(1, 1)), "got dtype complex128"),
+        (lambda: exact_density([[1, 2], [3]], ppp.Window(1, 1)), "points must fill an array"),
+        (lambda: exact_density(np.zeros((1, 2)), (1, 0.1)), r"ppp\.Window\(.*\), got \(1, 0.1\)"),
     ],
 )
 def test_what_cannot_be_summed_says_why(call, text):

@@ -192,6 +192,16 @@ def test_norms_may_be_given_where_the_rows_are_gone(tmp_path):
             ),
             "distance = 2.0 and None",
         ),
+        (lambda: ppp.density_ratio(normal(50)), "must be what ppp.project returns, got ndarray"),
+        (
+            lambda: ppp.density_ratio(ppp.project(normal(50)), norms="a"),
+            "norms must be real numbers, got str",
+        ),
+        (lambda: ppp.density_ratio(ppp.project(normal(50)), least="a"), "positive, got 'a'"),
+        (
+            lambda: ppp.density_ratio(ppp.project(normal(50)), [ppp.project(normal(50)), "x"]),
+            "or other projections, got 'x'$",
+        ),
     ],
 )
 def test_what_cannot_be_divided_says_why(call, text):

@@ -125,6 +125,13 @@ def test_a_frame_is_given_as_a_tensor(kind):
     np.testing.assert_array_equal(Frame.given(sparse).vectors, expected.vectors)
 
 
+def test_a_frame_is_turned_by_a_tensor_and_named_by_a_generator():
+    frame = Frame.standard(3, labels=(f"unit {k}" for k in range(3)))
+    assert frame.labels == ("unit 0", "unit 1", "unit 2")
+    q = torch.tensor(haar_rotation(3, 1), requires_grad=True)
+    np.testing.assert_array_equal(frame.rotated(q).vectors, frame.rotated(q.detach()).vectors)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -134,8 +141,26 @@ def test_a_frame_is_given_as_a_tensor(kind):
         (lambda: Frame.given([["a", "b"]] * 2), "must be real numbers, got dtype <U1"),
         (lambda: Frame.given([[1, np.nan], [1, 2]]), "vector 0 is not: drop it"),
         (lambda: Frame.standard(2.5), "a whole number of vectors, got 2.5"),
-        (lambda: Frame.haar(3, -1), "a whole number, not negative, got -1"),
-        (lambda: Frame.haar(3, 0.5), "a whole number, not negative, got 0.5"),
+        (lambda: Frame.haar(3, -1), "seed must not be negative, got -1"),
+        (lambda: Frame.haar(3, 0.5), "seed must be a whole number, got 0.5"),
+        (
+            lambda: Frame.haar(10**6, 0),
+            "n must lie between 1 and 32,768, .* got 1,000,000: in wider",
+        ),
+        (lambda: haar_rotation(0, 0), "n must lie between 1 and 32,768, .* got 0"),
+        (lambda: haar_rotation(2.5, 0), "n must be a whole number, got 2.5"),
+        (lambda: haar_rotation(3, -1), "seed must not be negative, got -1"),
+        (lambda: Frame.standard(3, labels=5), "labels must hold one name a vector, got 5"),
+        (lambda: Frame.standard(3, labels=["a"]), "a frame of 3 vectors needs 3 labels, got 1"),
+        (lambda: Frame.given([[1, 2], [3]]), "a frame must fill an array, got lists of different"),
+        (
+            lambda: Frame.given(torch.nn.Linear(2, 2)),
+            r"numbers, got Linear: .*weight_frame\(layer",
+        ),
+        (lambda: Frame.given(None), r"real numbers, got NoneType: give an \(m, n\) array"),
+        (lambda: Frame.standard(2).rotated("a"), "a rotation must be real numbers, got str"),
+        (lambda: Frame.standard(2).rotated([[1], [2, 3]]), "a rotation must fill an array"),
+        (lambda: Frame.standard(2).rotated(1j * np.eye(2)), "real numbers, got dtype complex128"),
         (lambda: thomson_frame(1, 3), "at least 2, got m=1, n=3"),
         (lambda: diagonal_frame(40), "say how many with `count`"),
         (lambda: diagonal_frame(3, count=9), "between 2 and 4 in R.3, got 9"),

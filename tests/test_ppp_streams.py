@@ -198,6 +198,14 @@ def test_a_profile_under_the_rule_of_distance_has_no_isotropic_tail():
     profile = ppp.project(X, epsilon=0, distance=1.0, also=[ppp.Radial(5)], null=None).also[0]
     assert profile.tail[0] == 1
     assert np.isnan(profile.expected_tail).all()
+    assert "a rule of distance depends on the norms" in profile.note
+
+
+def test_in_two_dimensions_a_profile_has_no_isotropic_tail():
+    profile = ppp.project(X[:, :2], also=[ppp.Radial(5)], null=None).also[0]
+    assert profile.tail[-2] == 1
+    assert np.isnan(profile.expected_tail).all()
+    assert "in two dimensions every sample has ρ = 1" in profile.note
 
 
 @pytest.mark.parametrize("most", [0, -1, None, "all"])
@@ -206,6 +214,7 @@ def test_points_are_limited_by_a_number(most):
         ppp.points(X, max_points=most)
 
 
-def test_masked_vectors_are_no_frame():
-    with pytest.raises(ValueError, match="vectors of a frame must not be masked"):
-        ppp.Frame.given(np.ma.masked_array(np.eye(3), mask=np.eye(3) > 0))
+@pytest.mark.parametrize("make", [ppp.Frame.given, ppp.weight_frame])
+def test_masked_vectors_are_no_frame(make):
+    with pytest.raises(ValueError, match="must not be masked: leave masked ones out"):
+        make(np.ma.masked_array(np.eye(3), mask=np.eye(3) > 0))

@@ -5,8 +5,11 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
+from scipy import sparse
 
 import ppp
+import srm
 from ppp.maps import null_map
 from ppp.pictures import with_draws
 
@@ -48,6 +51,10 @@ def project(x, **options):
     if "frame" in given:
         given["frame"] = np.asarray(given["frame"])
     return ppp.project(x, **given)
+
+
+def masked():
+    return np.ma.masked_less(np.arange(40), 5)
 
 
 def check(table):
@@ -100,7 +107,10 @@ def test_every_figure_is_drawn(case):
         (lambda: project(np.zeros((9, 4))), "of 9 rows 9 are all zero"),
         (lambda: project(np.ones((9, 4)), preprocess="centre"), r"after preprocessing \(centre\)"),
         (lambda: project(normal(n=1)), "width 2 or more, got 1"),
-        (lambda: project([[1.0, 2.0], [3.0]]), "the rows given have different lengths"),
+        (
+            lambda: project([[1.0, 2.0], [3.0]]),
+            "activations must fill an array, got lists of different",
+        ),
         (lambda: project(normal(), null_repeats=0), "null_repeats must be at least 1, got 0"),
         (
             lambda: project(normal(), null_repeats=9.5),
@@ -147,6 +157,38 @@ def test_every_figure_is_drawn(case):
             ),
             "compared under one epsilon, got 0.75 and 0.6: give one",
         ),
+        (lambda: project(sparse.csr_matrix(normal())), r"got a csr_matrix: use \.toarray\(\)"),
+        (lambda: project(sparse.csr_array(normal())), r"got a csr_array: use \.toarray\(\)"),
+        (lambda: project(normal(), label=masked()), "label must not be masked"),
+        (lambda: project(normal(), sample=masked()), "sample must not be masked: leave masked"),
+        (lambda: project(normal(4), label=["a", "b", 1, 2.5]), "not both, got 1 among texts"),
+        (lambda: project(normal(2), label=[[1], [2, 3]]), "label must fill an array, got lists of"),
+        (lambda: project(normal(), preprocess=3), "preprocess must be among none, .* got 3"),
+        (lambda: project(normal(), seed=True), "seed must be a whole number, got True"),
+        (lambda: project(normal(), epsilon=np.array(0.5)), r"got array\(0.5\), .* \.item\(\)"),
+        (lambda: project(normal(), epsilon=torch.tensor(0.5)), r"got tensor\(.* \.item\(\)"),
+        (lambda: srm.sweep(normal(), epsilon=torch.tensor(0.5)), r"got tensor\(.* \.item\(\)"),
+        (lambda: ppp.sweep_epsilon(normal(), 0.5), r"list the thresholds, .* got 0\.5: for one"),
+        (
+            lambda: ppp.sweep_epsilon(normal(), "auto"),
+            "list the thresholds, .* got 'auto': for one",
+        ),
+        (lambda: ppp.sweep_epsilon(normal(), iter(())), "at least one epsilon, got none"),
+        (
+            lambda: ppp.family_table([project(normal())]),
+            "mapping from names to results, .* got list",
+        ),
+        (
+            lambda: ppp.family_table({"a": normal()}),
+            "result of 'a' must be what ppp.project .* got nd",
+        ),
+        (lambda: ppp.by_class(normal()), "must be what ppp.project returns, got ndarray"),
+        (lambda: ppp.plane_statistics(normal()), "must be what ppp.project returns, got ndarray"),
+        (
+            lambda: project(normal()).density(device="gpu"),
+            "can use here, got 'gpu' .*: leave it out",
+        ),
+        (lambda: project(normal()).density(device=1.5), "can use here, got 1.5 .* one of .*'cpu'"),
     ],
 )
 def test_bad_input_is_answered_with_rule_and_value(call, message):
@@ -160,6 +202,13 @@ def test_pictures_of_a_null_go_through_the_same_preprocessing():
         result = with_draws(project(x, preprocess=steps, null_draws=0), 2)
         hits = result.nulls.sums[:2, :, 1].sum(axis=1)
         assert [tally.hits for tally in result.drawn] == hits.tolist()
+
+
+def test_thresholds_of_any_kind_come_in_ascending_order():
+    x = normal(200)
+    found = ppp.sweep_epsilon(x, (each for each in (0.8, "retention=0.1", 0.8)), null=None)
+    lower = ppp.project(x, epsilon="retention=0.1", null=None).rule.epsilon
+    assert found.epsilons == (lower, 0.8)
 
 
 def test_one_far_outlier_leaves_a_map_that_can_be_drawn():

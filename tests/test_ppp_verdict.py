@@ -196,7 +196,7 @@ def test_a_diagonal_of_the_hypercube_gives_no_hit_just_above_the_bound_and_hits_
         ),
         (
             lambda: detectable(*analysed(np.eye(4))[1:], power=1.0),
-            r"the power must lie in \(0, 1\), got 1.0",
+            "power must lie between 0 and 1, got 1.0",
         ),
         (
             lambda: verdict.hypercube_mass(np.zeros((3, 3)), Frame.standard(3)),

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import naive_srm
 import numpy as np
 import pytest
+import torch
 
 import ppp
 import srm
@@ -46,6 +47,16 @@ def test_rows_that_are_huge_tiny_or_not_finite_change_no_other_row():
     alone = srm.sweep(odd[3:], epsilon=0.5, angles=12, compat="reference")
     np.testing.assert_array_equal(more.seen, plain.seen + alone.seen)
     assert (more.rows[0], more.zero, more.nonfinite) == (64, 1, 2)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_the_weights_of_a_layer_are_a_frame_as_their_numbers_are(kind):
+    weight = torch.nn.Linear(4, 3).weight.to(kind)
+    plain = weight.detach().double().numpy()
+    found, want = (
+        srm.sweep(rows(), frame, 0.3, 9, compat="reference") for frame in (weight, plain)
+    )
+    np.testing.assert_array_equal(found.seen, want.seen)
 
 
 @pytest.mark.parametrize("epsilon", [0.6, -0.3, 0.0])

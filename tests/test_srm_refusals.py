@@ -16,6 +16,10 @@ PAIRED = np.concatenate([np.eye(4), -np.eye(4)])
         ({"epsilon": "auto"}, r"epsilon must lie in \[-1, 1\], got 'auto'"),
         ({"epsilon": [0.5]}, r"epsilon must lie in \[-1, 1\], got \[0.5\]"),
         ({"epsilon": float("nan")}, r"epsilon must lie in \[-1, 1\], got nan"),
+        ({"epsilon": True}, r"epsilon must lie in \[-1, 1\], got True"),
+        ({"angles": True}, "angles must be a whole number, got True"),
+        ({"signed": "no"}, "signed must be True or False, got 'no'"),
+        ({"per_plane": "no"}, "per_plane must be True or False, got 'no'"),
         ({"seed": -1, "null_repeats": 2}, "seed must not be negative, got -1"),
         ({"seed": "a"}, "seed must be a whole number, got 'a'"),
         ({"planes": (0, 1)}, r"named by two vectors, such as \(0, 1\), got 0"),
@@ -27,7 +31,7 @@ PAIRED = np.concatenate([np.eye(4), -np.eye(4)])
 )
 def test_arguments_of_the_wrong_kind_say_the_rule_and_the_value(options, message):
     with pytest.raises(ValueError, match=message):
-        srm.sweep(X, angles=4, **options)
+        srm.sweep(X, **({"angles": 4} | options))
 
 
 @pytest.mark.parametrize("nulls", [0, 3])
@@ -43,6 +47,20 @@ def test_rows_without_a_direction_are_refused_as_the_projection_does(x, message,
     given = x if isinstance(x, np.ndarray) else iter(x)
     with pytest.raises(ValueError, match=message):
         srm.sweep(given, angles=4, null_repeats=nulls)
+
+
+@pytest.mark.parametrize("nulls", [0, 3])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": 95}, "level must lie between 0 and 1, got 95"),
+        ({"level": "a"}, "level must lie between 0 and 1, got 'a'"),
+        ({"seed": -3}, "seed must not be negative, got -3"),
+    ],
+)
+def test_a_test_checks_before_it_draws(options, message, nulls):
+    with pytest.raises(ValueError, match=message):
+        srm.sweep(X, angles=4, null_repeats=nulls).test(**options)
 
 
 def test_planes_may_be_named_by_anything_that_lists_pairs():
