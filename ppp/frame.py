@@ -218,10 +218,12 @@ class Frame:
         q = as_doubles(q, "a rotation")
         if q.shape != (self.n, self.n):
             raise ValueError(f"a rotation of R^{self.n} is {self.n} × {self.n}, got {q.shape}")
-        if not np.allclose(q @ q.T, np.eye(self.n), atol=1e-10):
+        # shown on a few vectors: the whole product takes as long as the turning
+        shown = np.random.default_rng(0).standard_normal((self.n, 8))
+        if not np.allclose(q @ (q.T @ shown), shown, rtol=0, atol=1e-9):
             raise ValueError("a rotation must be orthogonal: q @ q.T differs from the identity")
         return Frame(
-            np.ascontiguousarray(self.vectors @ q.T),
+            np.ascontiguousarray(q.T if self.is_standard else self.vectors @ q.T),
             self.labels,
             source or f"{self.source}, rotated",
             origin=self.origin or self,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ppp.density import check_given, check_size, window
 from ppp.plot_beside import beside
-from ppp.plot_checks import check_result, check_rows
+from ppp.plot_checks import check_rows
 from ppp.plot_matrix import colour_bar, matrix
 from ppp.plot_panels import FAINT, INK, ceiling, check_scale, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
-from ppp.value_checks import check_whole
+from ppp.value_checks import check_result, check_whole
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def plot_density(
     >>> ax.get_xlabel()
     'along the first vector, $b_i$'
     """
-    check_result(result)
+    check_result("result", result)
     check_scale(scale)
     check_size(size)
     check_given(extent=extent)
@@ -257,7 +257,7 @@ def plot_with_null(
     if not results:
         raise ValueError("a figure beside the null needs at least one result, got none")
     for name, each in results.items():
-        check_result(each, f"result[{name!r}]" if name else "result")
+        check_result(f"result[{name!r}]" if name else "result", each)
         if not each.drawn:
             raise ValueError(
                 f"the result{name and ' ' + name} carries no full null draws to show: "

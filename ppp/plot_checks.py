@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppp.result import PPPResult
+from ppp.value_checks import check_result
 
 
 def check_made(value: Any, kind: type, what: str, maker: str) -> None:
@@ -29,9 +29,10 @@ def check_made(value: Any, kind: type, what: str, maker: str) -> None:
 
     Examples
     --------
-    >>> check_made([], PPPResult, "result", "ppp.project(x)")
+    >>> from ppp.point_cloud import Points
+    >>> check_made([], Points, "points", "ppp.points(x)")
     Traceback (most recent call last):
-    ValueError: result must be of type PPPResult, got list: give ppp.project(x)
+    ValueError: points must be of type Points, got list: give ppp.points(x)
     """
     if not isinstance(value, kind):
         raise ValueError(
@@ -66,24 +67,6 @@ def check_mapping(value: Any, what: str, form: str) -> None:
         raise ValueError(f"{what} must be a mapping, got {type(value).__name__}: give {form}")
 
 
-def check_result(result: Any, what: str = "result") -> None:
-    """Refuse what is no result of a projection.
-
-    Parameters
-    ----------
-    result : object
-        What was given.
-    what : str
-        What it is called.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-    """
-    check_made(result, PPPResult, what, "ppp.project(x)")
-
-
 def check_rows(rows: Any) -> None:
     """Refuse what is not ``rows[network][snapshot]``, each a result.
 
@@ -102,7 +85,7 @@ def check_rows(rows: Any) -> None:
     for name, row in rows.items():
         check_mapping(row, f"rows[{name!r}]", form)
         for column, result in row.items():
-            check_result(result, f"rows[{name!r}][{column!r}]")
+            check_result(f"rows[{name!r}][{column!r}]", result)
 
 
 def check_statistics(names: Any) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from ppp.density import check_size
 from ppp.maps import NullMap, null_map
-from ppp.plot_checks import check_result
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import COLOURS, FAINT, INK, SPREAD, decimal, directions, setting
+from ppp.value_checks import check_result
 from ppp.views import null_kind, view
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plot_against_null(
     """
     import matplotlib.pyplot as plt
 
-    check_result(result)
+    check_result("result", result)
     check_size(size)
     found, one = null_map(result, size), view(result)
     kind = null_kind(result)

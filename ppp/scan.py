@@ -26,6 +26,12 @@ PILOT_BLOCKS = 8
 SMALL = 2**21
 
 
+def check_workers(workers: int | None) -> None:
+    """Raise a ValueError unless threads are a whole number, at least one, or left out."""
+    if not (workers is None or (isinstance(workers, Integral) and workers > 0)):
+        raise ValueError(f"workers must be a whole number, at least 1, got {workers!r}")
+
+
 class Sink(Protocol):
     """Create (`fork`), append, combine (`merge`), finish: the four verbs of an engine."""
 
@@ -74,8 +80,7 @@ class Scan:
         self, plan: Callable[[list[Any]], Sequence[Sink]], workers: int | None = None
     ) -> None:
         self._plan = plan
-        if not (workers is None or (isinstance(workers, Integral) and workers > 0)):
-            raise ValueError(f"workers must be a whole number, at least 1, got {workers!r}")
+        check_workers(workers)
         self._count = workers or available_cores()
         self._pilot: list[Any] | None = []
         self._sinks: list[list[Sink]] = []

@@ -224,8 +224,8 @@ def _is_part(item: Any) -> bool:
 
 
 def _is_matrix(x: Any) -> bool:
-    """Return whether something is meant as one matrix."""
-    if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
+    """Return whether something is meant as one matrix: a sparse one, too, is told what to do."""
+    if isinstance(x, np.ndarray | torch.Tensor | list | tuple) or hasattr(x, "toarray"):
         return True
     return hasattr(x, "__array__") and not hasattr(x, "blocks")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ppp.frame import Frame, as_frame
 from ppp.planes import Planes
-from ppp.scan import run
+from ppp.scan import check_workers, run
 from ppp.streams import as_stream
 from srm.companion import Sweeping
 from srm.curve import SRMResult
@@ -97,6 +97,7 @@ def sweep(
     >>> curve.pooled.round(3).tolist(), curve.values.shape
     ([0.333, 0.333, 0.0, 0.0], (3, 4))
     """
+    check_workers(workers)
     made = Sweeping(epsilon, angles, None, signed, per_plane, planes, null_repeats, seed)
     check_compat(
         compat,

@@ -217,3 +217,15 @@ def test_many_vectors_have_no_gram_matrix_but_bounds():
     planes, other = Planes.of(frame, "combination"), Planes.of(turned, "permutation")
     assert other.leader_bounds is planes.frame.__dict__["planes"].leader_bounds
     np.testing.assert_array_equal(other.degenerate, planes.degenerate)
+
+
+@pytest.mark.parametrize("n", [2, 60])
+def test_only_orthogonal_matrices_turn_a_frame(n):
+    q = haar_rotation(n, 0)
+    for frame in (Frame.standard(n), Frame.given(np.random.default_rng(n).standard_normal((5, n)))):
+        np.testing.assert_allclose(frame.rotated(q).vectors, frame.vectors @ q.T, atol=1e-15)
+        for at, by in (((0, 0), 1e-7), ((n - 1, 0), 1e-8), ((1, 1), np.nan)):
+            off = q.copy()
+            off[at] += by
+            with pytest.raises(ValueError, match="a rotation must be orthogonal"):
+                frame.rotated(off)

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 import ppp
@@ -159,6 +160,12 @@ def test_masked_rows_are_not_counted_in_silence():
     filled = ppp.project(masked.astype(float).filled(np.nan), null=None)
     assert filled.tally.nonfinite == masked.mask.any(axis=1).sum() > 0
     assert ppp.project(np.ma.masked_array(X), null=None).hits == ppp.project(X, null=None).hits
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.coo_matrix])
+def test_sparse_rows_are_told_to_be_dense(kind):
+    with pytest.raises(ValueError, match=f"dense, got a {kind.__name__}: use .toarray"):
+        ppp.project(kind(X))
 
 
 @pytest.mark.parametrize("x", ["acts.npy", b"acts.npy", {"layer": X}])

@@ -22,6 +22,7 @@ PAIRED = np.concatenate([np.eye(4), -np.eye(4)])
         ({"per_plane": "no"}, "per_plane must be True or False, got 'no'"),
         ({"seed": -1, "null_repeats": 2}, "seed must not be negative, got -1"),
         ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"workers": 0, "compat": "reference"}, "workers must be a whole number, at least 1, got"),
         ({"planes": (0, 1)}, r"named by two vectors, such as \(0, 1\), got 0"),
         ({"planes": [(0, 1, 2)]}, r"named by two vectors, such as \(0, 1\), got \(0, 1, 2\)"),
         ({"planes": [(0.5, 1)]}, r"named by two vectors, such as \(0, 1\), got \(0.5, 1\)"),
