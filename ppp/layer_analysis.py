@@ -188,7 +188,8 @@ def _told(draws: int, progress: bool) -> Iterable[int]:
     """Return the numbers of the draws, under a bar: in wide spaces each takes many seconds."""
     from tqdm import tqdm
 
-    return tqdm(range(draws), desc="rotations to draw beside", disable=not progress, leave=False)
+    hidden = not (progress and draws)
+    return tqdm(range(draws), desc="rotations to draw beside", disable=hidden, leave=False)
 
 
 @cache
