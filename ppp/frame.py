@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
     n : int
         Size of the matrix.
     seed : int or numpy.random.Generator
-        Where the randomness comes from.
+        Where the randomness comes from, as `numpy.random.default_rng` takes it.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
     Raises
     ------
     ValueError
-        If n is not a whole number from 1 to 32 768, or the seed no whole number.
+        If n is not a whole number from 1 to 32 768, or the seed another kind of number.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def haar_rotation(n: int, seed: int | np.random.Generator) -> np.ndarray:
             f"n must lie between 1 and {ROTATION_LIMIT:,}, where a rotation takes 8 GiB, got "
             f"{n:,}: in wider spaces give fewer random vectors (Frame.given)"
         )
-    if not isinstance(seed, np.random.Generator):
+    if not isinstance(seed, np.random.Generator) and isinstance(seed, Real | str):
         check_whole(seed=seed)
     rng = np.random.default_rng(seed)
     q, r = np.linalg.qr(rng.standard_normal((n, n)))
@@ -220,7 +220,8 @@ class Frame:
             raise ValueError(f"a rotation of R^{self.n} is {self.n} × {self.n}, got {q.shape}")
         # shown on a few vectors: the whole product takes as long as the turning
         shown = np.random.default_rng(0).standard_normal((self.n, 8))
-        if not np.allclose(q @ (q.T @ shown), shown, rtol=0, atol=1e-9):
+        kept = np.isfinite(q).all() and np.allclose(q @ (q.T @ shown), shown, rtol=0, atol=1e-9)
+        if not kept:
             raise ValueError("a rotation must be orthogonal: q @ q.T differs from the identity")
         return Frame(
             np.ascontiguousarray(q.T if self.is_standard else self.vectors @ q.T),

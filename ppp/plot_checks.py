@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ppp.value_checks import check_result
@@ -88,20 +88,26 @@ def check_rows(rows: Any) -> None:
             check_result(f"rows[{name!r}][{column!r}]", result)
 
 
-def check_statistics(names: Any) -> None:
-    """Refuse what does not list the statistics of a figure's panels.
+def check_statistics(names: Any) -> list[str]:
+    """Return the statistics of a figure's panels as a list.
 
     Parameters
     ----------
     names : object
         What was given.
 
+    Returns
+    -------
+    list of str
+
     Raises
     ------
     ValueError
         If it is a single name, or empty.
     """
-    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+    listed = [] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+    if not listed:
         raise ValueError(
             f'statistics must be a list of one name a panel, such as ["kappa"], got {names!r}'
         )
+    return listed

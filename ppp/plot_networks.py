@@ -81,7 +81,7 @@ def plot_training(
     import matplotlib.pyplot as plt
 
     check_rows(rows)
-    check_statistics(statistics)
+    statistics = check_statistics(statistics)
     if not rows:
         raise ValueError("a figure of training needs at least one network, got none")
     grouped = {name: (groups or {}).get(name, name.split("/")[0]) for name in rows}
@@ -206,8 +206,7 @@ def plot_comparison(
     import matplotlib.pyplot as plt
 
     check_made(comparison, Comparison, "comparison", "ppp.compare(groups)")
-    chosen = list(comparison.values) if statistics is None else statistics
-    check_statistics(chosen)
+    chosen = check_statistics(list(comparison.values) if statistics is None else statistics)
     missing = [name for name in chosen if name not in comparison.values]
     if missing:
         raise ValueError(

@@ -122,7 +122,7 @@ def plot_points(
 
 def _index(planes: Planes, plane: Any) -> int:
     """Return the index of a plane that is named by it, or by the plane's two vectors."""
-    if isinstance(plane, Integral):
+    if isinstance(plane, Integral) and not isinstance(plane, bool):
         index = int(plane)
         if not 0 <= index < planes.count:
             raise ValueError(f"plane must lie in [0, {planes.count}), got {index}")

@@ -61,8 +61,8 @@ class Rule:
     def __post_init__(self) -> None:
         if self.distance is not None and not (is_number(self.distance) and self.distance >= 0):
             raise ValueError(
-                f"distance must be finite and not negative, got {self.distance!r}: leave it out "
-                "(None) for the rule of the angle alone"
+                f"distance must be finite and not negative, got {told(self.distance)}: leave it "
+                "out (None) for the rule of the angle alone"
             )
         free = self.distance is not None and is_number(self.epsilon) and self.epsilon == 0
         if not free and not (is_number(self.epsilon) and 0 < self.epsilon <= 1):

@@ -128,13 +128,14 @@ class IteratedBlocks:
             width = width or here
             if here != width:
                 raise ValueError(f"all blocks must have one width: got {here} after {width}")
-            if count and last == block.sample[0]:
+            own = _is_block(item) and count > 0  # rows of plain arrays are numbered here
+            if own and last == block.sample[0]:
                 raise ValueError(
                     f"blocks must hold whole inputs, got rows of input {last} at the end of one "
                     "block and at the beginning of the next: give them in one block, and number "
                     "the inputs of all blocks, not those of each"
                 )
-            last = block.sample[-1] if count else last
+            last = block.sample[-1] if own else last
             seen += count
             yield block
 

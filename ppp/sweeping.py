@@ -106,12 +106,15 @@ def sweep_epsilon(x: Any, epsilons: Iterable[float] | None = None, **options: An
         most = rows * n * (n - 1) / 2
         reached = [hits for hits in HITS if hits < most / 2 and n > 2]
         epsilons = [PAPER_EPSILON, *(epsilon_for_hits(rows, n, hits) for hits in reached)]
-    if isinstance(epsilons, str) or not isinstance(epsilons, Iterable):
+    single = isinstance(epsilons, str | bytes) or getattr(epsilons, "ndim", 1) == 0
+    if single or not isinstance(epsilons, Iterable):
         raise ValueError(
             f"epsilons must list the thresholds, such as [0.5, 0.75], got {epsilons!r}: for one "
             "of them use ppp.project"
         )
-    results = [project(x, epsilon=each, **options) for each in dict.fromkeys(epsilons)]
+    results = [project(x, epsilon=each, **options) for each in epsilons]
     if not results:
         raise ValueError("a sweep needs at least one epsilon, got none")
-    return Sweep(tuple(sorted(results, key=lambda result: result.rule.epsilon)))
+    # wishes may come out as one threshold
+    found = {result.rule.epsilon: result for result in results}
+    return Sweep(tuple(found[epsilon] for epsilon in sorted(found)))

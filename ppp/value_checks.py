@@ -26,7 +26,12 @@ def is_number(value: object) -> bool:
     >>> is_number(np.float32(0.5)), is_number(True), is_number("0.5")
     (True, False, False)
     """
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number too large for a float is one all the same
+        return True
 
 
 def told(value: object) -> str:

@@ -52,17 +52,8 @@ def points(X, vectors, gram, epsilon, ordered=False):
         y = np.ldexp(x, -exponent)
         norm2 = math.fsum(y * y)
         for plane, (i, j) in enumerate(pairs_of(gram, ordered)):
-            if i < j:
-                w = in_plane(y, vectors[i], vectors[j], gram[i, j])
-                kept = keeps(w, norm2, epsilon)
-            else:
-                # plane (j, i) is the same plane: kept alike, coordinates along its own basis
-                g = gram[i, j]
-                a, b = in_plane(y, vectors[j], vectors[i], g)
-                kept = keeps((a, b), norm2, epsilon)
-                sine = math.sqrt(1 - g * g)
-                w = (g * a + sine * b, sine * a - g * b)
-            if kept:
+            w = in_plane(y, vectors[i], vectors[j], gram[i, j])
+            if keeps(w, norm2, epsilon):
                 found.append((row, plane, math.ldexp(w[0], exponent), math.ldexp(w[1], exponent)))
     return found
 

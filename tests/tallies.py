@@ -47,4 +47,4 @@ def assert_listed(tally, w, plane):
     np.testing.assert_array_equal(tally.kept, np.bincount(plane, minlength=planes.count))
     np.testing.assert_array_equal(tally.image(), grid)
     np.testing.assert_array_equal(tally.angle, angle)
-    assert (tally.hits, tally.outside) == (int(up.sum()), outside)
+    assert (tally.hits, tally.beyond) == (int(up.sum()), outside)

@@ -278,6 +278,7 @@ def test_inputs_are_never_split_between_blocks():
         ({"epsilon": True}, r"epsilon must lie in \(0, 1\], got True"),
         ({"distance": "far"}, "distance must be finite and not negative, got 'far'"),
         ({"distance": True}, "distance must be finite and not negative, got True"),
+        ({"distance": np.array(0.5)}, "an array: take the number in it with .item()"),
         ({"bins": 8.0}, "bins must be a positive multiple of four, got 8.0"),
         ({"bins": "many"}, "bins must be a positive multiple of four, got 'many'"),
         ({"epsilon": "big"}, 'or a target such as "hits=1000" or "retention=0.01", got \'big\''),

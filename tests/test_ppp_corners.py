@@ -66,6 +66,14 @@ def test_rows_at_the_ends_of_float64_are_counted_and_listed_as_they_are():
     assert result.tally.half_width == 2.0**1000
 
 
+@pytest.mark.parametrize("engine", ["cpu", "torch:cpu"])
+@pytest.mark.parametrize("size", [5e-324, 8e-309, 1e-300, 1e300])
+def test_a_distance_of_zero_keeps_what_lies_in_a_plane_at_any_size(engine, size):
+    x, rule = size * np.eye(4)[:1], Rule(0.0, bins=BINS, angles=ANGLES, distance=0.0)
+    for vectors, hits in ((np.eye(4), 3), (np.vstack([np.eye(4), np.ones(4)]), 4)):
+        assert counted(x, Frame.given(vectors), rule, engine=engine).hits == hits
+
+
 @pytest.mark.parametrize("rows", [[1.5e19, -1e-30, 1e-30, -2e-36], [2e38, -1e-8, 1e-8, 0]])
 def test_small_coordinates_keep_their_sign_beside_huge_ones(rows):
     x = np.array([rows, np.roll(rows, 1)], np.float32)

@@ -221,10 +221,10 @@ def test_many_vectors_have_no_gram_matrix_but_bounds():
 
 @pytest.mark.parametrize("n", [2, 60])
 def test_only_orthogonal_matrices_turn_a_frame(n):
-    q = haar_rotation(n, 0)
+    q = haar_rotation(n, [0, n])
     for frame in (Frame.standard(n), Frame.given(np.random.default_rng(n).standard_normal((5, n)))):
         np.testing.assert_allclose(frame.rotated(q).vectors, frame.vectors @ q.T, atol=1e-15)
-        for at, by in (((0, 0), 1e-7), ((n - 1, 0), 1e-8), ((1, 1), np.nan)):
+        for at, by in (((0, 0), 1e-7), ((n - 1, 0), 1e-8), ((1, 1), np.nan), ((0, 1), np.inf)):
             off = q.copy()
             off[at] += by
             with pytest.raises(ValueError, match="a rotation must be orthogonal"):

@@ -54,6 +54,12 @@ def test_rows_count_alike_however_they_are_held(x, engine):
     np.testing.assert_array_equal(other.sampled.rows, X)
 
 
+def test_numbers_given_here_never_meet_those_of_blocks():
+    numbered = Rows(X[:10], np.arange(1, 11))
+    for blocks in ([numbered, X[10:20]], [X[10:20], numbered._replace(sample=np.arange(9, 19))]):
+        assert ppp.project(blocks, null=None).tally.inputs.sum() == 20
+
+
 def test_half_precision_that_may_not_be_written_to_is_read():
     half = X.astype(np.float16)
     expected = ppp.project(half.astype(np.float32), null=None).kept

@@ -169,6 +169,7 @@ def test_every_figure_is_drawn(case):
         (lambda: project(normal(), epsilon=torch.tensor(0.5)), r"got tensor\(.* \.item\(\)"),
         (lambda: srm.sweep(normal(), epsilon=torch.tensor(0.5)), r"got tensor\(.* \.item\(\)"),
         (lambda: ppp.sweep_epsilon(normal(), 0.5), r"list the thresholds, .* got 0\.5: for one"),
+        (lambda: ppp.sweep_epsilon(normal(), np.array(0.5)), r"list the thresholds, .*: for one"),
         (
             lambda: ppp.sweep_epsilon(normal(), "auto"),
             "list the thresholds, .* got 'auto': for one",
@@ -209,6 +210,7 @@ def test_thresholds_of_any_kind_come_in_ascending_order():
     found = ppp.sweep_epsilon(x, (each for each in (0.8, "retention=0.1", 0.8)), null=None)
     lower = ppp.project(x, epsilon="retention=0.1", null=None).rule.epsilon
     assert found.epsilons == (lower, 0.8)
+    assert ppp.sweep_epsilon(x, ["retention=0.1", lower], null=None).epsilons == (lower,)
 
 
 def test_one_far_outlier_leaves_a_map_that_can_be_drawn():

@@ -17,6 +17,7 @@ PAIRED = np.concatenate([np.eye(4), -np.eye(4)])
         ({"epsilon": [0.5]}, r"epsilon must lie in \[-1, 1\], got \[0.5\]"),
         ({"epsilon": float("nan")}, r"epsilon must lie in \[-1, 1\], got nan"),
         ({"epsilon": True}, r"epsilon must lie in \[-1, 1\], got True"),
+        ({"epsilon": 10**400}, r"epsilon must lie in \[-1, 1\], got 1000"),
         ({"angles": True}, "angles must be a whole number, got True"),
         ({"signed": "no"}, "signed must be True or False, got 'no'"),
         ({"per_plane": "no"}, "per_plane must be True or False, got 'no'"),

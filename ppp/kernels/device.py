@@ -86,7 +86,8 @@ def threshold(bound: Bound, norm2: torch.Tensor, scale: torch.Tensor | float) ->
     least = bound.share * norm2
     if bound.distance < 0:
         return least
-    aside = bound.distance / scale
+    # a zero stays one: divided by a number with an infinite inverse it might be none
+    aside = bound.distance / scale if bound.distance > 0 else 0.0
     return torch.maximum(least, bound.loose * norm2 - aside * aside)
 
 
