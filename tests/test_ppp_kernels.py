@@ -24,14 +24,10 @@ def direct(x, frame, epsilon, half_width, size=1024, bins=720):
     g = frame.gram[i, j]
     w1, w2 = c[:, i], (c[:, j] - g * c[:, i]) / np.sqrt(1 - g * g)
     hit = w1**2 + w2**2 >= epsilon**2 * norm2[:, None] * (1 - 2.0**-40)
-    a, b = w1[hit], w2[hit]
-    grid = np.zeros((size, size), np.int64)
-    at = [np.floor(w * size / (2 * half_width)).astype(int) + size // 2 for w in (a, b)]
-    np.add.at(grid, tuple(at), 1)
-    phi = np.arctan2(b, a)
-    phi = np.where(phi < 0, phi + 2 * np.pi, phi)
-    turned = np.minimum(bins - 1, (phi * bins / (2 * np.pi)).astype(int))
-    return hit.sum(axis=0), grid, np.bincount(turned, minlength=bins)
+    w = np.stack([w1[hit], w2[hit]], axis=1)
+    grid, outside, turned = naive.binned(w, half_width, size, bins)
+    assert outside == 0
+    return hit.sum(axis=0), grid, turned
 
 
 def wide_rows(kind, vectors, count=400):
