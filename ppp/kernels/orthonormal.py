@@ -160,12 +160,10 @@ def count_orthonormal(
             for k in range(unusual):
                 r = rows[BATCH - 1 - k]
                 at = r - begin
-                found, scale, spare.room.norm2[0], fourths[at] = rescale(
+                state[start + r], scale, spare.room.norm2[0], fourths[at] = rescale(
                     x, r, whole, basis.rows, spare, ledger.counts
                 )
-                state[start + r] = EXTREME if found == VALID else found
-                if found == VALID:
-                    spare.room.rows[0] = 0
+                if state[start + r] == EXTREME:
                     # of the types of the other call: literals would have all compiled once more
                     total += search_rows(
                         spare.x, spare.c, spare.patterns, np.int64(1), np.bool_(False),

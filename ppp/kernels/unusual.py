@@ -10,7 +10,6 @@ import numpy as np
 from ppp.kernels.peaks import Patterns
 from ppp.kernels.rows import (
     EXTREME,
-    VALID,
     dot,
     examine,
     fast_part,
@@ -66,7 +65,8 @@ def _scale(x, r, most, scratch):
 def rescale(x, r, whole, vectors, spare, ledger_counts):
     """Write a row, scaled, and its coordinates into `spare`; count it if it is not valid.
 
-    Returns its state, the factor that undoes the scaling, its Σ x² and its Σ c⁴/‖x‖⁴.
+    Returns its state (EXTREME if it is valid), the factor that undoes the scaling, its Σ x² and its
+    Σ c⁴/‖x‖⁴.
     """
     state, most = examine(x, r)
     if state != EXTREME:
@@ -77,4 +77,4 @@ def rescale(x, r, whole, vectors, spare, ledger_counts):
         spare.line[0, i] = spare.x[0, i] if whole else dot(spare.x, 0, vectors, i)
     _, fourth = power_sums(spare.c, 0)
     norm2 = sum_squares(spare.x, 0)
-    return VALID, scale, norm2, fourth / (norm2 * norm2)
+    return state, scale, norm2, fourth / (norm2 * norm2)
