@@ -78,7 +78,7 @@ class LayerAnalysis:
         # the tests fit the steps anew in every turned frame: they need the rows as they came
         sinks = [counter if change is None else Changed(counter, change), Reservoir(asked.seed)]
         if asked.null == "rotation" and (change is None or change.equivariant):
-            for index in _told(min(asked.null_draws, asked.null_repeats), asked.progress):
+            for index in _under_a_bar(min(asked.null_draws, asked.null_repeats), asked.progress):
                 # the very rotations that the tests draw, so that picture k is draw k
                 q = haar_rotation(frame.n, np.random.default_rng([asked.seed, index]))
                 turned = Planes(frame.rotated(q), planes.ordered)
@@ -184,7 +184,7 @@ def analyse_flow(
                 scan.close()
 
 
-def _told(draws: int, progress: bool) -> Iterable[int]:
+def _under_a_bar(draws: int, progress: bool) -> Iterable[int]:
     """Return the numbers of the draws, under a bar: in wide spaces each takes many seconds."""
     from tqdm import tqdm
 

@@ -83,12 +83,12 @@ def swept(
             name = network.name if len(layers) == 1 else f"{network.name} {layer}"
             with naming(network, layer, key):
                 rows = network.read(layer, key)
-                epsilon = sweep_epsilon(rows, options)
+                epsilon = epsilon_of(rows, options)
                 found = sweep(rows, epsilon)
             yield name if key is None else f"{name}, {network.title(key)}", epsilon, found
 
 
-def sweep_epsilon(rows: Any, options: dict[str, Any]) -> float:
+def epsilon_of(rows: Any, options: dict[str, Any]) -> float:
     """Return the epsilon of a sweep of these rows, after the checks that projections make."""
     count, width = as_stream(rows).shape
     if not count:
