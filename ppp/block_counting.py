@@ -10,7 +10,7 @@ import numpy as np
 
 from ppp.kernels.axes import signed_columns
 from ppp.kernels.inputs import Ledger
-from ppp.kernels.oblique import ObliqueCounts, ObliqueRoom
+from ppp.kernels.oblique_room import ObliqueCounts, ObliqueRoom
 from ppp.kernels.orthonormal import Counts, Room
 from ppp.kernels.peaks import Patterns
 from ppp.kernels.rows import Bound, read_only

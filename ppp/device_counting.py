@@ -172,7 +172,7 @@ class DeviceCounter:
                 if not len(hits.row):
                     continue
                 self._tally.hits += len(hits.row)
-                room.add(hits, some, c, factor)
+                room.add(hits, some, c, length2, factor)
                 cos4, cos8 = kernels.waves(hits.w1, hits.w2, hits.g)
                 lengths = kernels.lengths_of(hits.row, len(c))
                 mine[:, 1] += lengths

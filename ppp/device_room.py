@@ -62,9 +62,14 @@ class Room:
     pairs: torch.Tensor
 
     def add(
-        self, hits: kernels.Hits, x: torch.Tensor, c: torch.Tensor, scale: torch.Tensor | None
+        self,
+        hits: kernels.Hits,
+        x: torch.Tensor,
+        c: torch.Tensor,
+        norm2: torch.Tensor,
+        scale: torch.Tensor | None,
     ) -> None:
-        """Count hits of rows x with coordinates c by plane, angle and place."""
+        """Count hits of rows x with coordinates c and Σ x² by plane, angle and place."""
         if not self.detailed:
             return
         m = len(self.frame.bounds)
@@ -72,11 +77,13 @@ class Room:
             low, high = hits.low, hits.high
             _tick(self.pairs, low * m - low * (low + 1) // 2 + high - low - 1)
         # few bins: a histogram of their own, where single ticks would queue up for the same one
-        angles = kernels.turned(hits.w1, hits.w2, len(self.angle), self._directions)
+        at = kernels.snapped(hits, norm2, self.frame)
+        angles = kernels.turned(at.w1, at.w2, len(self.angle), self._directions)
         self.angle += torch.bincount(angles, minlength=len(self.angle))
-        self._bin(self.grid, hits.w1, hits.w2, hits.row, scale)
+        self._bin(self.grid, at.w1, at.w2, hits.row, scale)
         if len(self.swapped):
             back = kernels.turned_round(x, c, hits, self.frame)
+            back = kernels.snapped(back, norm2, self.frame)
             self._bin(self.swapped, back.w1, back.w2, hits.row, scale)
 
     def _bin(
@@ -185,6 +192,7 @@ def _geometry(planes: Planes, device: torch.device) -> kernels.Geometry:
         frame.orthonormal,
         there(bounds),
         float(bounds.min()),
+        frame.is_standard or frame.axial,
     )
 
 

@@ -10,12 +10,8 @@ from ppp.block_counting import BlockCounter
 from ppp.frame import GRAM_LIMIT
 from ppp.kernels.folding import fold_grids, fold_pairs, spread
 from ppp.kernels.leading import CHUNK
-from ppp.kernels.oblique import (
-    ObliqueCounts,
-    ObliqueRoom,
-    Vectors,
-    count_oblique,
-)
+from ppp.kernels.oblique import count_oblique
+from ppp.kernels.oblique_room import ObliqueCounts, ObliqueRoom, Vectors
 from ppp.kernels.rows import Bound
 from ppp.kernels.turning import turn
 from ppp.tally import Tally

@@ -30,11 +30,12 @@ class OrthonormalCounter(BlockCounter):
         super().__init__(tally, bound)
         self._counts, rule = _counts(tally), tally.rule
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
-        self._basis, self._copies = _basis(self._vectors, self._axes)
+        self._exact = self._whole or self._axes is not None
+        self._basis, self._copies = _basis(self._vectors, self._axes, self._exact)
 
     def _ready(self, x: np.ndarray) -> np.ndarray:
-        exactly = (self._whole or self._axes is not None) and not self._counts.single
-        return x.astype(np.float64, copy=False) if exactly else x
+        wider = self._exact and not self._counts.single
+        return x.astype(np.float64, copy=False) if wider else x
 
     def _room(self, c: np.ndarray) -> Room:
         return Room.of(c.shape[1], len(self._counts.angle))
@@ -74,20 +75,20 @@ class OrthonormalCounter(BlockCounter):
         return max(0.0, root) ** 4 * (1 - 1e-9)
 
 
-def _basis(vectors: np.ndarray, axes: np.ndarray | None) -> tuple[Basis, int]:
+def _basis(vectors: np.ndarray, axes: np.ndarray | None, exact: bool) -> tuple[Basis, int]:
     """Return what the kernel needs to know of the frame, and how few vectors an axis has."""
     none = np.zeros(0, np.int64)
     if axes is None:
-        return Basis(vectors, none, none), 1
+        return Basis(vectors, none, none, exact), 1
     _, begins, many = np.unique(np.sort(axes), return_index=True, return_counts=True)
     if many.max() == 1:
-        return Basis(vectors, none, none), 1
+        return Basis(vectors, none, none, exact), 1
     order, ends = np.argsort(axes, kind="stable"), begins + many - 1
     after = np.roll(order, -1)
     after[ends] = order[begins]
     ring = np.empty(len(axes), np.int64)
     ring[order] = after
-    return Basis(vectors, axes.astype(np.int64), ring), int(many.min())
+    return Basis(vectors, axes.astype(np.int64), ring, exact), int(many.min())
 
 
 def _counts(tally: Tally) -> Counts:

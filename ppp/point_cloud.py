@@ -109,7 +109,7 @@ class PointCollector:
         return Points(w[order], plane[order], sample[order], row[order], self.planes, ratio[order])
 
     def _list(self, piece: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = 0
+        found, frame = 0, self.planes.frame
         for _ in range(2):  # count, then write: memory is what the hits need, no more
             w, slot, row = (
                 np.empty((1 + self.planes.ordered, found, 2)),
@@ -118,11 +118,12 @@ class PointCollector:
             )
             found = cpu.list_rows(
                 piece.x,
-                piece.coordinates(self.planes.frame),
+                piece.coordinates(frame),
                 piece.norm2,
                 piece.state,
                 piece.scale,
                 *self._arguments,
+                frame.is_standard or frame.axial,
                 w,
                 slot,
                 row,

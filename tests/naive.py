@@ -33,6 +33,13 @@ def in_plane(x, b_i, b_j, g):
     return c_i, (c_j - g * c_i) / math.sqrt(1 - g * g)
 
 
+def snapped(w, norm2):
+    """A coordinate that is a product, at whatever multiple it is near of the row's step."""
+    step = 2.0 ** (-(-math.frexp(norm2)[1] // 2) - 20)
+    near = round(w / step) * step
+    return near if abs(w - near) <= step * 2.0**-24 else w
+
+
 def keeps(w, norm2, epsilon):
     """The rule, ties included."""
     return w[0] ** 2 + w[1] ** 2 >= epsilon**2 * norm2 * (1 - SLACK)
@@ -44,7 +51,7 @@ def valid(x):
 
 def points(X, vectors, gram, epsilon, ordered=False):
     """Every hit as (row, plane index, w1, w2), in this order."""
-    found = []
+    found, exact = [], (np.count_nonzero(vectors, axis=1) == 1).all()
     for row, x in enumerate(np.asarray(X, np.float64)):
         if not valid(x):
             continue
@@ -54,6 +61,7 @@ def points(X, vectors, gram, epsilon, ordered=False):
         for plane, (i, j) in enumerate(pairs_of(gram, ordered)):
             w = in_plane(y, vectors[i], vectors[j], gram[i, j])
             if keeps(w, norm2, epsilon):
+                w = w if exact else [snapped(value, norm2) for value in w]
                 found.append((row, plane, math.ldexp(w[0], exponent), math.ldexp(w[1], exponent)))
     return found
 
@@ -89,6 +97,9 @@ def binned(w, half_width, size, angles):
     # the C library's: on some processors NumPy has its own, which differs in the last bit
     phi = np.array([math.atan2(w2, w1) for w1, w2 in w.tolist()])
     phi = np.where(phi < 0, phi + 2 * np.pi, phi)
+    # an edge belongs to the bin beyond it, however it is rounded; a side of an axis stays one
+    least, most = np.abs(w).min(axis=1, initial=np.inf), np.abs(w).max(axis=1, initial=0)
+    phi += np.where((least > 0) & (least <= 2.0**-40 * most), 0, 2.0**-44)
     turned = np.minimum(angles - 1, (phi * angles / (2 * np.pi)).astype(int))
     return counts, int((~inside).sum()), np.bincount(turned, minlength=angles)
 

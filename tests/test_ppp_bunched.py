@@ -41,7 +41,7 @@ def together(c, top, second, counts, room):
 def one_by_one(c, top, counts, room):
     half = (counts.grids.shape[1] - 2) // 2
     row = grid_bin(c[0, top], np.float32(counts.per_unit), np.float32(half))
-    scatter_all(c, 0, top, row, 1.0, ALONE, counts, room)
+    scatter_all(c, 0, top, row, 0.0, 1.0, ALONE, counts, room)
 
 
 @compiled

@@ -13,6 +13,7 @@ import numpy as np
 from ppp.kernels.listing import list_reaching
 from ppp.kernels.rows import dot, inlined
 from ppp.kernels.saturated import grid_bin, set_of
+from ppp.kernels.snapping import snapped
 from ppp.kernels.turning import beyond, doubt, turn_from
 
 #: What rounding of a coordinate's place in its bin may cost, in bins.
@@ -40,9 +41,9 @@ def _flag(c, rc, lead, error, counts, flags):
 
 
 @inlined
-def _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, doubtful):
+def _amend_one(x, r, c, at, k, row, lead, step, halved, vectors, counts, doubtful):
     """Move one hit from the bins of its float32 product to those of the exact one."""
-    exact, grids, angle = dot(x, r, vectors, k), counts.grids, counts.angle
+    exact, grids, angle = snapped(dot(x, r, vectors, k), step), counts.grids, counts.angle
     near, half = c[r, k], (grids.shape[1] - 2) // 2
     side = 0 if k > at else 1
     if doubtful & CELL:
@@ -56,7 +57,7 @@ def _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, doubtful):
 
 
 @inlined
-def amend(x, r, c, at, row, lead, error, halved, vectors, counts, room):
+def amend(x, r, c, at, row, lead, error, step, halved, vectors, counts, room):
     """Put right the hits of leader `at` that float32 products left in doubt.
 
     Parameters
@@ -65,8 +66,8 @@ def amend(x, r, c, at, row, lead, error, halved, vectors, counts, room):
         Rows and their coordinates, each within `error` of the truth.
     r, at, row : int
         The row, its leader, and that one's row of the grid.
-    lead : float
-        The leader's coordinate, exact.
+    lead, step : float
+        The leader's coordinate, exact, and the row's step (`ppp.kernels.snapping`).
     halved : bool
         Whether the second halves were counted into a set of their own.
     vectors, counts
@@ -80,4 +81,4 @@ def amend(x, r, c, at, row, lead, error, halved, vectors, counts, room):
     any_doubt, least = np.int32(CELL | TURN), np.int32(1)
     for j in range(list_reaching(flags, 0, 0, c.shape[1], any_doubt, least, doubtful)):
         k = doubtful[j]
-        _amend_one(x, r, c, at, k, row, lead, halved, vectors, counts, flags[0, k])
+        _amend_one(x, r, c, at, k, row, lead, step, halved, vectors, counts, flags[0, k])

@@ -13,12 +13,14 @@ class Basis(NamedTuple):
     """A frame of which any two vectors are orthogonal or lie on one axis.
 
     Unit vectors (m, n), none for the standard basis; the axis of each and, in a ring, the next
-    vector on it, both (m,), none where every axis has but one.
+    vector on it, both (m,), none where every axis has but one; and whether coordinates are a row's
+    own numbers, which nothing has rounded.
     """
 
     rows: np.ndarray
     axes: np.ndarray
     ring: np.ndarray
+    exact: bool
 
 
 @inlined

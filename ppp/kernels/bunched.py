@@ -29,9 +29,9 @@ _BEFORE, _PART = 2**16, 2**16 - 1
 NARROWEST, WIDEST = 64, 2**15
 #: Fewest angular bins, so that REACH of them on each side of an axis have their columns.
 FEWEST = 8 * REACH
-#: Tangents closer to an edge than this are left in doubt, as rounding of the angle may move them;
+#: Tangents closer to an edge than this are left in doubt, as edges have some slack themselves;
 #: next to the axis, where a sum with π may swallow them, a good deal more of them.
-_ROUNDING, _AXIS = 1e-13, 1e-9
+_ROUNDING, _AXIS = 1.2e-13, 1e-9
 #: Below this squared tangent, four powers of it give the waves to 1e-13.
 _FLAT = 2.0**-11
 

@@ -19,6 +19,7 @@ from ppp.kernels.rows import (
     jit,
     threshold,
 )
+from ppp.kernels.snapping import snapped, step_of
 
 __all__ = ["EXTREME", "NONFINITE", "VALID", "ZERO", "Bound"]
 
@@ -43,7 +44,7 @@ def classify(x, norm2, state):
 
 @jit
 def list_rows(
-    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest,
+    x, c, norm2, state, scale, bound, vectors, gram, orthonormal, bounds, lowest, exact,
     w, slot, row, order, found,
 ):  # fmt: skip
     """Write every hit of the rows: w (D, H, 2), the pair's place in the triangle, the row.
@@ -60,6 +61,8 @@ def list_rows(
         The frame; gram is read for oblique frames only.
     bounds, lowest : (m,) array, float
         Leaders have c² ≥ bound·threshold; `lowest` is the smallest bound.
+    exact : bool
+        Whether coordinates are the rows' own numbers; others are snapped.
     w, slot, row : (D, H, 2), (H,), (H,) arrays
         Filled, w for D = 2 in both orders of a pair; arrays of size zero only count.
     order, found
@@ -84,15 +87,16 @@ def list_rows(
                 i, x[r], c[r], kept, vectors, gram, orthonormal, bounds, order, count, found
             )
             if row.shape[0]:
+                step = 0.0 if exact else step_of(norm2[r])
                 for h in range(number):
                     j = int(found[h, 0])
                     low, high = min(i, j), max(i, j)
-                    w[0, hits + h, 0] = found[h, 1] * scale[r]
-                    w[0, hits + h, 1] = found[h, 2] * scale[r]
+                    w[0, hits + h, 0] = snapped(found[h, 1], step) * scale[r]
+                    w[0, hits + h, 1] = snapped(found[h, 2], step) * scale[r]
                     if w.shape[0] == 2:
                         v1, v2 = turned_round(x[r], c[r], vectors, gram, orthonormal, low, high)
-                        w[1, hits + h, 0] = v1 * scale[r]
-                        w[1, hits + h, 1] = v2 * scale[r]
+                        w[1, hits + h, 0] = snapped(v1, step) * scale[r]
+                        w[1, hits + h, 1] = snapped(v2, step) * scale[r]
                     slot[hits + h] = low * m - low * (low + 1) // 2 + high - low - 1
                     row[hits + h] = r
             hits += number

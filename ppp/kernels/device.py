@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from ppp.kernels.rows import MARGIN, ORTHOGONAL, Bound, jit
-from ppp.kernels.turning import turn
+from ppp.kernels.snapping import snap, steps_of
+from ppp.kernels.turning import SLACK, turn
 from ppp.planes import DEGENERATE, LEADERS, NEARLY_PARALLEL
 
 #: An angle closer than this to a bin's edge, in bins, is left to the host's atan2.
@@ -32,7 +33,7 @@ class Geometry(NamedTuple):
 
     `vectors` (m, n) float64, or None for the standard basis; `gram` (m, m) float64, or None where
     the frame is orthonormal or has too many vectors; `bounds` (m,): a hit's leader has
-    c² ≥ bound·threshold.
+    c² ≥ bound·threshold; `exact` where coordinates are the rows' own numbers.
     """
 
     vectors: torch.Tensor | None
@@ -40,6 +41,7 @@ class Geometry(NamedTuple):
     orthonormal: bool
     bounds: torch.Tensor
     lowest: float
+    exact: bool
 
 
 class Hits(NamedTuple):
@@ -263,6 +265,14 @@ def waves(w1: torch.Tensor, w2: torch.Tensor, g: torch.Tensor | None) -> tuple[t
     return cos4, 2.0 * cos4 * cos4 - 1.0
 
 
+def snapped(hits: Hits, norm2: torch.Tensor, frame: Geometry) -> Hits:
+    """Return hits of rows with these Σ x², their coordinates snapped unless they are exact."""
+    if frame.exact:
+        return hits
+    step = steps_of(norm2)[hits.row]
+    return hits._replace(w1=snap(hits.w1, step), w2=snap(hits.w2, step))
+
+
 def cells(
     first: torch.Tensor, second: torch.Tensor, per_unit: float, size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -295,7 +305,8 @@ def turned(w1: torch.Tensor, w2: torch.Tensor, count: int, known: torch.Tensor) 
     phi = torch.where(phi < 0, phi + 2 * math.pi, phi)
     position = phi * count / (2 * math.pi)
     bins = position.to(torch.int64).clamp(max=count - 1)
-    near = torch.nonzero((position - position.round()).abs() < EDGE)[:, 0]
+    edge = EDGE + SLACK * count
+    near = torch.nonzero((position - position.round()).abs() < edge)[:, 0]
     if len(near):
         bins[near] = _settled(w1[near], w2[near], count, known)
     return bins

@@ -32,6 +32,7 @@ from ppp.kernels.listing import list_reaching
 from ppp.kernels.pairs import along_second
 from ppp.kernels.rows import inlined, inlined_part
 from ppp.kernels.saturated import guarded
+from ppp.kernels.snapping import snapped
 from ppp.kernels.turning import turn_quickly
 from ppp.kernels.waves import single
 
@@ -69,16 +70,21 @@ def _same_turn(first, second, off, count):
 
 
 @inlined_part
-def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pairs):
+def _place_again(x, r, q, i, k, lead, near, g, step, scale, error, frame, counts, pairs):
     """Fill the grid bins of a pair, and the angular one if in doubt; return whether they are sure.
 
-    The leader's coordinate is exact, the other one within `error`.
+    The leader's coordinate is exact, the other one within `error`; snapped they are by `step`.
     """
     kind, half = pairs.dtype.type, np.float64((counts.grids.shape[1] - 2) // 2)
     unit, count, rest = counts.per_unit * scale, counts.angle.shape[0] - 1, 1.0 - g * g
     first, other = (near, lead) if k < i else (lead, near)
     second = along_second(x[r], frame.rows, first, other, min(i, k), max(i, k), g, rest)
     off = error / math.sqrt(rest)
+    beyond = 0.0
+    if counts.swapped.shape[1]:
+        beyond = along_second(x[r], frame.rows, other, first, max(i, k), min(i, k), g, rest)
+        beyond = snapped(beyond, step)
+    first, second, other = snapped(first, step), snapped(second, step), snapped(other, step)
     pairs[q + ROW] = kind(guarded(first, unit, half))
     pairs[q + COLUMN] = kind(guarded(second, unit, half))
     clear = _same_bin(second, off, unit, half) & _same_bin(first, off if k < i else 0.0, unit, half)
@@ -86,7 +92,6 @@ def _place_again(x, r, q, i, k, lead, near, g, scale, error, frame, counts, pair
         pairs[q + TURN] = kind(turn_quickly(first, second, count))
         clear = clear and (off == 0.0 or _same_turn(first, second, off, count))
     if counts.swapped.shape[1]:
-        beyond = along_second(x[r], frame.rows, other, first, max(i, k), min(i, k), g, rest)
         pairs[q + TURNED_ROW] = kind(guarded(other, unit, half))
         pairs[q + TURNED_COLUMN] = kind(guarded(beyond, unit, half))
         clear = clear and _same_bin(beyond, off, unit, half)
@@ -143,7 +148,9 @@ def _steady(begin, number, span):
 
 
 @inlined
-def place_doubts(x, r, c, i, lead, norm2, scale, error, begin, number, frame, counts, span):
+def place_doubts(
+    x, r, c, i, lead, norm2, step, scale, error, begin, number, frame, counts, span
+):  # fmt: skip
     """Place the listed pairs that hit for sure, and list the others; return how many."""
     pairs, doubts, values = span.pairs, span.doubts, span.values
     many, left = _steady(begin, number, span)
@@ -156,7 +163,9 @@ def place_doubts(x, r, c, i, lead, norm2, scale, error, begin, number, frame, co
         near, g = values[at], span.cosines[at]
         if error == 0.0:
             near, g = np.float64(c[r, k]), frame.gram[i, k]
-        placed = _place_again(x, r, q, i, k, lead, near, g, scale, nearly, frame, counts, pairs)
+        placed = _place_again(
+            x, r, q, i, k, lead, near, g, step, scale, nearly, frame, counts, pairs
+        )
         pairs[q + VERDICT] = pairs.dtype.type(SURE if placed else DOUBTFUL)
         span.others[left] = j
         left += not placed

@@ -14,6 +14,7 @@ import numpy as np
 
 from ppp.kernels.rows import FAINT, fast_part, inlined, inlined_part
 from ppp.kernels.saturated import guarded
+from ppp.kernels.snapping import NEAR
 from ppp.kernels.waves import arc, single, upright, wave_between
 from ppp.planes import DEGENERATE, NEARLY_PARALLEL
 
@@ -219,41 +220,50 @@ def _second_off(off, error, inverse, tilt):
 
 
 @inlined
-def _inside(w, unit, off, kind):
-    """Return whether a coordinate is off its bin's edges, whatever rounding did."""
-    zero, half = kind(0.0), kind(0.5)
-    at = w * unit
-    # a part of a bin is rounded as well, but where w is exact it is on the right side
-    reach = off * unit * kind(1.01) + (kind(2.0 * np.finfo(kind).eps) if off > zero else zero)
-    return abs(at - np.floor(at) - half) <= half - reach
+def _moved(step, kind):
+    """Return how far a coordinate may be snapped, beyond what float32 leaves in doubt anyway."""
+    return kind(0.0 if single(kind) else NEAR * step)
 
 
 @inlined
-def place(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
+def _inside(w, unit, off, moved, kind):
+    """Return whether a coordinate is off its bin's edges, whatever rounding and snapping did."""
+    zero, half = kind(0.0), kind(0.5)
+    at = w * unit
+    # a part of a bin is rounded as well, but where w is exact it is on the right side
+    rounding = kind(2.0 * np.finfo(kind).eps) if off > zero else zero
+    reach = (off + moved) * unit * kind(1.01) + rounding
+    part = at - np.floor(at)
+    return (abs(part - half) <= half - reach) | ((part == zero) & (off == zero))
+
+
+@inlined
+def place(c, rc, i, lead, error, norm2, step, unit, half, begin, end, table, span):
     """Fill the grid bins, `unit` to a length of one; pairs too near an edge are left in doubt."""
     pairs, kind = span.pairs, c.dtype.type
     each, side = kind(unit), kind(half)
-    moved = kind(error)
+    own_error, moved = kind(error), _moved(step, kind)
     off_one, _ = astray(error, norm2, kind)
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
         near, second, off = c[rc, k], pairs[q + SECOND], pairs[q + OFF]
-        less = _second_off(off, moved, table[INVERSE, k], table[TILT, k])
+        less = _second_off(off, own_error, table[INVERSE, k], table[TILT, k])
         # the leader's own coordinate is exact
-        clear = _inside(near, each, off_one, kind) | (not before(j, i - begin))
-        clear = clear & _inside(second, each, less if before(j, i - begin) else off, kind)
+        clear = _inside(near, each, off_one, moved, kind) | (not before(j, i - begin))
+        off = less if before(j, i - begin) else off
+        clear = clear & _inside(second, each, off, moved, kind)
         pairs[q + ROW] = guarded(near, each, side)
         pairs[q + COLUMN] = guarded(second, each, side)
         pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
 
 
 @inlined
-def turn_round(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span):
+def turn_round(c, rc, i, lead, error, norm2, step, unit, half, begin, end, table, span):
     """Fill the bins of w in the planes (j, i) of pairs (i, j), as `place` does for those."""
     pairs, kind = span.pairs, c.dtype.type
     own, each, side = kind(lead), kind(unit), kind(half)
-    moved = kind(error)
+    own_error, moved = kind(error), _moved(step, kind)
     off_one, _ = astray(error, norm2, kind)
     for j in range(end - begin):
         q = np.uint64(j)
@@ -262,9 +272,10 @@ def turn_round(c, rc, i, lead, error, norm2, unit, half, begin, end, table, span
         inverse, tilt = table[INVERSE, k], table[TILT, k]
         first, other = (own, near) if before(j, i - begin) else (near, own)
         second = other * inverse - tilt * first
-        less = _second_off(off, moved, inverse, tilt)
-        clear = _inside(near, each, off_one, kind) | before(j, i - begin)
-        clear = clear & _inside(second, each, off if before(j, i - begin) else less, kind)
+        less = _second_off(off, own_error, inverse, tilt)
+        clear = _inside(near, each, off_one, moved, kind) | before(j, i - begin)
+        off = off if before(j, i - begin) else less
+        clear = clear & _inside(second, each, off, moved, kind)
         pairs[q + TURNED_ROW] = guarded(near, each, side)
         pairs[q + TURNED_COLUMN] = guarded(second, each, side)
         pairs[q + VERDICT] = _doubt(pairs[q + VERDICT], clear, UNPLACED, kind)
@@ -290,7 +301,7 @@ def direct(c, rc, i, lead, begin, end, span):
 
 
 @inlined
-def turn_pairs(c, rc, i, lead, axes, count, begin, end, span):
+def turn_pairs(c, rc, i, lead, step, axes, count, begin, end, span):
     """Fill the angular bins; pairs with an angle too near an edge are left in doubt.
 
     `axes` (4,) holds the bins of the directions east, north, west and south.
@@ -300,13 +311,15 @@ def turn_pairs(c, rc, i, lead, axes, count, begin, end, span):
     east, north, west, south = kind(axes[0]), kind(axes[1]), kind(axes[2]), kind(axes[3])
     per, half, whole = kind(count / (2.0 * math.pi)), kind(0.5 * count), kind(count)
     margin, wider = kind(4.0 * np.finfo(kind).eps * count), per * kind(1.01)
+    # both coordinates may be snapped; and an edge has some slack, which is less than that
+    moved = kind(3.0) * _moved(step, kind)
     for j in range(end - begin):
         q = np.uint64(j)
         k = np.uint64(begin) + q
         first, second = _first(c[rc, k], own, j, i - begin), pairs[q + SECOND]
         at = pairs[q + ANGLE] * per
         off = pairs[q + OFF]
-        wide = margin + off * pairs[q + SHRINK] * wider
+        wide = margin + (off + moved) * pairs[q + SHRINK] * wider
         # quarters of a circle are whole bins; what is not a number is not clear
         clear = abs(at - np.floor(at) - middle) <= middle - wide
         at = half - at if first < zero else at

@@ -9,15 +9,13 @@ takes all of them at once (`ppp.kernels.leading`).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from ppp.kernels.doubts import list_doubts, place_doubts
-from ppp.kernels.inputs import COLUMNS, close
+from ppp.kernels.inputs import close
 from ppp.kernels.leading import (
     CHUNK,
-    Span,
     best_of,
     direct,
     doubt_all,
@@ -48,6 +46,7 @@ from ppp.kernels.rows import (
     threshold,
 )
 from ppp.kernels.saturated import LARGE, SMALL, grid_bin
+from ppp.kernels.snapping import snapped, step_of
 from ppp.kernels.turning import turn_quickly
 from ppp.kernels.unusual import rescale
 from ppp.kernels.waves import waves
@@ -55,86 +54,6 @@ from ppp.planes import DEGENERATE
 
 #: A leader with one candidate in so many vectors is held against all of them in a straight loop.
 DENSE = 4
-
-
-class ObliqueCounts(NamedTuple):
-    """A worker's counters, of size zero where they are not wanted.
-
-    `grids` (2, G + 2, G + 3) has a guard bin at each end, and a column for what is no hit: [0] from
-    pairs whose leader is the first vector, [1] transposed, from the others; `touched` says which
-    rows may have been counted into. `swapped` likewise, for the planes (j, i). `seen` (m, m) counts
-    leader by partner, `full` (m, S) how often a leader hit with all of a chunk of vectors. `angle`
-    has one bin more, for what is no hit; `axes` (4,) are the bins of east, north, west and south.
-    """
-
-    grids: np.ndarray
-    touched: np.ndarray
-    swapped: np.ndarray
-    swapped_touched: np.ndarray
-    seen: np.ndarray
-    full: np.ndarray
-    angle: np.ndarray
-    axes: np.ndarray
-    per_unit: float
-
-
-class Vectors(NamedTuple):
-    """An oblique frame.
-
-    Unit vectors (m, n), in float64 and in float32 (or none where nothing is multiplied in that),
-    cosines (m, m) or none beyond the frame's limit, the share a_i of the threshold that a leader's
-    c² reaches, and the smallest of these.
-    """
-
-    rows: np.ndarray
-    single: np.ndarray
-    gram: np.ndarray
-    bounds: np.ndarray
-    lowest: float
-
-
-class ObliqueRoom(NamedTuple):
-    """Room for the candidates of a row, a leader's pairs, and what is known of a batch.
-
-    Indices that may lead, candidates for partners, those of the leader at hand, which vectors these
-    are; coordinates in float64, where they were made. `best` holds ‖w‖²/‖x‖² of the row's best
-    plane and that plane's number i m + j. Of a batch: Σ x², Σ c⁴, sums, the rows to search.
-    """
-
-    leaders: np.ndarray
-    order: np.ndarray
-    partners: np.ndarray
-    flags: np.ndarray
-    value: np.ndarray
-    sure: np.ndarray
-    best: np.ndarray
-    span: Span
-    norm2: np.ndarray
-    fourth: np.ndarray
-    sums: np.ndarray
-    rows: np.ndarray
-
-    @classmethod
-    def of(cls, m: int, kind: np.dtype) -> ObliqueRoom:
-        """Return room for m coordinates of a kind, float32 or float64."""
-        return cls(
-            np.zeros(m + 1, np.int64),
-            np.zeros(m + 1, np.int64),
-            np.zeros(m + 1, np.int64),
-            np.zeros((1, m), np.int32),
-            np.zeros(m),
-            np.zeros(m, np.bool_),
-            np.zeros(2),
-            Span.of(m, kind),
-            np.zeros(BATCH),
-            np.zeros(BATCH),
-            np.zeros((BATCH, COLUMNS)),
-            np.zeros(BATCH, np.int64),
-        )
-
-    def aside(self) -> ObliqueRoom:
-        """Return room for a row that is searched beside those of a batch."""
-        return self._replace(norm2=np.zeros(1), rows=np.zeros(1, np.int64))
 
 
 @inlined_part
@@ -161,7 +80,7 @@ def _prefer(best, reach, pair):
 
 
 @inlined_part
-def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, sums):
+def _count_pair(x, r, i, j, ci, cj, norm2, step, scale, least, frame, counts, best, sums):
     """Count the pair of leader i and partner j, both exact, if it hits; return whether it does."""
     if not led(i, j, ci, cj):
         return False
@@ -184,50 +103,54 @@ def _count_pair(x, r, i, j, ci, cj, norm2, scale, least, frame, counts, best, su
         counts.seen[i, j] += np.uint32(1)
     if counts.grids.shape[1]:
         half = (counts.grids.shape[1] - 2) // 2
-        counts.angle[turn_quickly(w1, w2, counts.angle.shape[0] - 1)] += np.uint32(1)
-        _mark(w1 * scale, w2 * scale, i > j, counts.per_unit, half, counts.grids, counts.touched)
+        u1, u2 = snapped(w1, step), snapped(w2, step)
+        counts.angle[turn_quickly(u1, u2, counts.angle.shape[0] - 1)] += np.uint32(1)
+        _mark(u1 * scale, u2 * scale, i > j, counts.per_unit, half, counts.grids, counts.touched)
         if counts.swapped.shape[1]:
             v2 = along_second(x[r], frame.rows, other, w1, max(i, j), min(i, j), g, rest)
-            _mark(other * scale, v2 * scale, i < j, counts.per_unit, half, counts.swapped,
+            u1, u2 = snapped(other, step), snapped(v2, step)
+            _mark(u1 * scale, u2 * scale, i < j, counts.per_unit, half, counts.swapped,
                   counts.swapped_touched)  # fmt: skip
     return True
 
 
 @fast_part
-def _settle(x, r, c, i, lead, norm2, scale, least, error, begin, number, frame, counts, room, sums):
+def _settle(
+    x, r, c, i, lead, norm2, step, scale, least, error, begin, number, frame, counts, room, sums
+):  # fmt: skip
     """Count the listed pairs of leader i whose hits are in doubt; return how many hit."""
     hits = 0
     for at in range(number):
         k = begin + np.int64(room.span.doubts[at])
         near = dot(x, r, frame.rows, k) if error > 0.0 else np.float64(c[r, k])
         hits += _count_pair(
-            x, r, i, k, lead, near, norm2, scale, least, frame, counts, room.best, sums
+            x, r, i, k, lead, near, norm2, step, scale, least, frame, counts, room.best, sums
         )
     return hits
 
 
 @inlined
-def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room, sums):
+def _count_all(x, r, c, i, lead, norm2, step, scale, least, error, frame, counts, room, sums):
     """Count leader i with every vector; return its hits."""
     span, m = room.span, c.shape[1]
     table = span.tables[table_of(i, frame.gram, span)]
     half, unit = (counts.grids.shape[1] - 2) // 2, counts.per_unit * scale
-    total = 0
+    angles, total = counts.angle.shape[0] - 1, 0
     for begin in range(0, m, CHUNK):
         end = min(m, begin + CHUNK)
         pair_up(c, r, i, lead, least, error, norm2, begin, end, table, span)
         direct(c, r, i, lead, begin, end, span)
         if half > 0:
-            place(c, r, i, lead, error, norm2, unit, half, begin, end, table, span)
-            turn_pairs(c, r, i, lead, counts.axes, counts.angle.shape[0] - 1, begin, end, span)
+            place(c, r, i, lead, error, norm2, step, unit, half, begin, end, table, span)
+            turn_pairs(c, r, i, lead, step, counts.axes, angles, begin, end, span)
             if counts.swapped.shape[1]:
-                turn_round(c, r, i, lead, error, norm2, unit, half, begin, end, table, span)
+                turn_round(c, r, i, lead, error, norm2, step, unit, half, begin, end, table, span)
             if not SMALL <= unit <= LARGE:
                 doubt_all(begin, end, span)
         doubts = list_doubts(begin, end, span)
         if half > 0:
             doubts = place_doubts(
-                x, r, c, i, lead, norm2, scale, error, begin, doubts, frame, counts, span
+                x, r, c, i, lead, norm2, step, scale, error, begin, doubts, frame, counts, span
             )
         hits = weigh_pairs(c, r, i, lead, norm2, begin, end, table, span, sums)
         total += hits
@@ -237,11 +160,11 @@ def _count_all(x, r, c, i, lead, norm2, scale, least, error, frame, counts, room
                 wave = np.float64(cos4)
                 sums[4], sums[5], sums[6] = 1.0, wave, 2.0 * wave * wave - 1.0
             if half > 0:
-                scatter_pairs(i, lead, scale, hits, begin, end, counts, span)
+                scatter_pairs(i, snapped(lead, step) * scale, hits, begin, end, counts, span)
         if doubts > 0:
             total += _settle(
-                x, r, c, i, lead, norm2, scale, least, error, begin, doubts, frame, counts, room,
-                sums,
+                x, r, c, i, lead, norm2, step, scale, least, error, begin, doubts, frame, counts,
+                room, sums,
             )  # fmt: skip
     return total
 
@@ -271,9 +194,8 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
     leaders, partners = room.leaders, room.partners
     level = math.sqrt(max(0.0, frame.lowest * kept)) * (1.0 - 1e-6) - error
     chosen = gather(patterns, r, max(0.0, level), leaders)
-    number = -1
+    number, hits, step = -1, 0, step_of(norm2)
     room.best[0] = -1.0
-    hits = 0
     for at in range(chosen):
         i = leaders[at]
         lead = np.float64(c[r, i])
@@ -286,7 +208,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
         # alone above the threshold it hits with every vector, or nearly
         if frame.gram.shape[0] and lead * lead >= kept:
             hits += _count_all(
-                x, r, c, i, lead, norm2, scale, kept, error, frame, counts, room, sums
+                x, r, c, i, lead, norm2, step, scale, kept, error, frame, counts, room, sums
             )
             continue
         near = partner_floor(frame.bounds[i], lead, kept) - error
@@ -304,7 +226,7 @@ def _search(x, c, patterns, r, norm2, scale, bound, gamma, frame, counts, room, 
             j = partners[k]
             value = _exact(x, c, r, j, error, frame.rows, room)
             hits += _count_pair(
-                x, r, i, j, lead, value, norm2, scale, kept, frame, counts, room.best, sums
+                x, r, i, j, lead, value, norm2, step, scale, kept, frame, counts, room.best, sums
             )
     return hits
 

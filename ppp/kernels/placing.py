@@ -40,12 +40,12 @@ def _touch(touched, outer, begin, end):
 
 
 @inlined
-def scatter_pairs(i, lead, scale, hits, begin, end, counts, span):
-    """Count the sure hits of leader i; its coordinate, the steadier one, comes first."""
+def scatter_pairs(i, lead, hits, begin, end, counts, span):
+    """Count the sure hits of leader i; its coordinate `lead`, the steadier one, comes first."""
     grids, angle, turns = counts.grids, counts.angle, span.turns
     pairs, kind = span.pairs, span.pairs.dtype.type
     half, trash = (grids.shape[1] - 2) // 2, grids.shape[1]
-    own = grid_bin(lead * scale, counts.per_unit, np.float64(half))
+    own = grid_bin(lead, counts.per_unit, np.float64(half))
     for j in range(end - begin):
         q = np.uint64(j)
         at = pairs[q + TURN]

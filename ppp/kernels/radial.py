@@ -9,6 +9,9 @@ import numpy as np
 from ppp.kernels.pairs import candidates, leads, partners
 from ppp.kernels.rows import VALID, jit, threshold
 
+#: A share by so much below the edge of a bin is beyond it.
+SLACK = 2.0**-44
+
 
 @jit
 def count_radii(
@@ -45,4 +48,5 @@ def count_radii(
             for h in range(number):
                 w1, w2 = found[h, 1], found[h, 2]
                 share = math.sqrt((w1 * w1 + w2 * w2) / norm2[r])
-                counts[min(last, max(0, int((share - least) * per_unit)))] += 1
+                at = int((share + SLACK - least) * per_unit)
+                counts[min(last, max(0, at))] += 1

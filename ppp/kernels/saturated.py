@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ppp.kernels.rows import inlined, open_row
+from ppp.kernels.snapping import snapped
 from ppp.kernels.turning import doubt, plain_column, turn_from
-from ppp.kernels.waves import add_waves
+from ppp.kernels.waves import add_waves, single
 
 #: In the least precision, so that a float32 expression stays one.
 ONE = np.float32(1.0)
@@ -63,7 +64,13 @@ def weigh_all(c, rc, at, mates, sums):
 
 
 @inlined
-def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
+def _snapped(w, step, kind):
+    """Return a coordinate, snapped where it is float64; float32 products are amended."""
+    return w if single(kind) else snapped(w, step)
+
+
+@inlined
+def mark_all(c, rc, at, step, scale, per_unit, half, count, bins, marks):
     """Fill grid bins and angular columns of every coordinate, in the precision of `c`."""
     lead = c[rc, at]
     kind = c.dtype.type
@@ -71,7 +78,7 @@ def mark_all(c, rc, at, scale, per_unit, half, count, bins, marks):
     inverse = np.float32(1.0 / np.float64(lead))
     margin = doubt(count)
     for k in range(c.shape[1]):
-        bins[k] = grid_bin(c[rc, k] * size, unit, side)
+        bins[k] = grid_bin(_snapped(c[rc, k], step, kind) * size, unit, side)
     for k in range(c.shape[1]):
         marks[k] = plain_column(c[rc, k], inverse, count, margin)
 
@@ -98,7 +105,7 @@ def _forget_mates(at, row, negative, ring, counts, room):
 
 
 @inlined
-def scatter_all(c, rc, at, row, scale, ring, counts, room):
+def scatter_all(c, rc, at, row, step, scale, ring, counts, room):
     """Count the hits of leader `at` with the coordinates after it, then with those before it.
 
     They go into row `row` of the grids, that of the leader's coordinate.
@@ -106,8 +113,9 @@ def scatter_all(c, rc, at, row, scale, ring, counts, room):
     grids, relative, angle = counts.grids, counts.relative, counts.angle
     bins, marks = room.bins, room.marks
     half = (grids.shape[1] - 2) // 2
-    mark_all(c, rc, at, scale, counts.per_unit, half, angle.shape[0], bins, marks)
-    lead = c[rc, at]
+    mark_all(c, rc, at, step, scale, counts.per_unit, half, angle.shape[0], bins, marks)
+    kind = c.dtype.type
+    lead = _snapped(c[rc, at], step, kind)
     negative = 1 if lead < 0 else 0
     last = relative.shape[1] - 1
     for side in range(2):
@@ -139,4 +147,5 @@ def scatter_all(c, rc, at, row, scale, ring, counts, room):
             angles[last] = angles2[last] = 0
             for k in range(begin, end):
                 if marks[k] == last:
-                    angle[turn_from(lead, c[rc, k], side, angle.shape[0])] += 1
+                    near = _snapped(c[rc, k], step, kind)
+                    angle[turn_from(lead, near, side, angle.shape[0])] += 1

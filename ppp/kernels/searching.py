@@ -16,6 +16,7 @@ from ppp.kernels.bunched import scatter_bunched, weigh_bunched
 from ppp.kernels.peaks import gather, highest, runner_up
 from ppp.kernels.rows import FAINT, MARGIN, dot, fast_part, inlined, open_row, part, threshold
 from ppp.kernels.saturated import grid_bin, scatter_all, weigh_all
+from ppp.kernels.snapping import snapped, step_of
 from ppp.kernels.turning import column, doubt, turn_from
 from ppp.kernels.waves import add_waves, waves
 
@@ -26,11 +27,14 @@ FEW = 12
 
 
 @inlined
-def read_exactly(c, rc, number, scale, per_unit, half, order, value, bins, sure):
+def read_exactly(c, rc, number, step, scale, per_unit, half, order, value, bins, sure):
     """Fill values and bins of the candidates of a row whose coordinates are float64-exact."""
     for k in range(number):
         value[k] = c[rc, order[k]]
         sure[k] = True
+    if step > 0.0:
+        for k in range(number):
+            value[k] = snapped(value[k], step)
     if half:
         for k in range(number):
             bins[k] = grid_bin(value[k] * scale, per_unit, np.float64(half))
@@ -38,7 +42,7 @@ def read_exactly(c, rc, number, scale, per_unit, half, order, value, bins, sure)
 
 @inlined
 def read_nearly(
-    x, r, c, number, error, least, scale, per_unit, half, vectors, order, value, bins, sure
+    x, r, c, number, error, step, least, scale, per_unit, half, vectors, order, value, bins, sure
 ):  # fmt: skip
     """Fill values and bins; recompute in float64 possible leaders and values near a bin's edge.
 
@@ -53,7 +57,7 @@ def read_nearly(
             inside -= math.floor(inside)
             exact = inside < doubtful or inside > 1.0 - doubtful
         if exact:
-            near = dot(x, r, vectors, order[k])
+            near = snapped(dot(x, r, vectors, order[k]), step)
         value[k] = near
         sure[k] = exact
         if half:
@@ -62,7 +66,8 @@ def read_nearly(
 
 @inlined
 def settle(
-    x, r, lead, number, lowest, error, per_unit, half, angles, vectors, order, value, bins, sure
+    x, r, lead, number, lowest, error, step, per_unit, half, angles, vectors, order, value, bins,
+    sure,
 ):  # fmt: skip
     """Recompute the candidates for which float32 leaves a hit, or its angle, in doubt."""
     own = lead * lead
@@ -79,7 +84,7 @@ def settle(
         if half and not doubtful:
             doubtful = column(near, lead, inverse, angles, margin) >= plain
         if doubtful:
-            value[k] = dot(x, r, vectors, order[k])
+            value[k] = snapped(dot(x, r, vectors, order[k]), step)
             sure[k] = True
             if half:
                 bins[k] = grid_bin(value[k], per_unit, np.float64(half))
@@ -191,11 +196,11 @@ def search(
 
     No other |c| is larger than `most`.
     """
-    vectors, axes, ring = basis
+    vectors, axes, ring, exact = basis
     grids, seen, angle, per_unit = counts.grids, counts.seen, counts.angle, counts.per_unit
     order, value, bins, sure = room.order, room.value, room.bins, room.sure
     half = max(0, (grids.shape[1] - 2) // 2)
-    error = gamma * math.sqrt(norm2)
+    error, step = gamma * math.sqrt(norm2), 0.0 if exact else step_of(norm2)
     most += error
     least = 0.5 * lowest * (1.0 - MARGIN)
     floor = lowest * (1.0 - MARGIN) - most * most
@@ -204,11 +209,11 @@ def search(
     if number < 2:
         return 0
     if gamma == 0.0:
-        read_exactly(c, r, number, scale, per_unit, half, order, value, bins, sure)
+        read_exactly(c, r, number, step, scale, per_unit, half, order, value, bins, sure)
     else:
         read_nearly(
-            x, r, c, number, error, least, scale, per_unit, half, vectors, order, value, bins,
-            sure,
+            x, r, c, number, error, step, least, scale, per_unit, half, vectors, order, value,
+            bins, sure,
         )  # fmt: skip
     if top >= 0:
         hide(top, number, order, value, sure, axes)
@@ -221,7 +226,7 @@ def search(
             hide(order[at], number, order, value, sure, axes)
         if gamma > 0.0 and number > FEW:
             settle(
-                x, r, lead, number, lowest, error, per_unit, half, angle.shape[0], vectors,
+                x, r, lead, number, lowest, error, step, per_unit, half, angle.shape[0], vectors,
                 order, value, bins, sure,
             )  # fmt: skip
         hits = weigh(lead, at, number, lowest, value, sums)
@@ -239,7 +244,7 @@ def search(
 
 
 @inlined
-def place(x, r, c, at, lead, second, error, scale, basis, counts, room):
+def place(x, r, c, at, lead, second, error, step, scale, basis, counts, room):
     """Count the planes, bins and angles of a saturated row's leader, whose exact c is `lead`."""
     half = (counts.grids.shape[1] - 2) // 2
     kind = c.dtype.type
@@ -250,9 +255,9 @@ def place(x, r, c, at, lead, second, error, scale, basis, counts, room):
         row = grid_bin(kind(lead), kind(counts.per_unit), kind(half))
     bunched = scatter_bunched(c, r, at, row, second, basis.ring, counts, room.edges)
     if not bunched:
-        scatter_all(c, r, at, row, scale, basis.ring, counts, room)
+        scatter_all(c, r, at, row, step, scale, basis.ring, counts, room)
     if error > 0.0:
-        amend(x, r, c, at, row, lead, error, not bunched, basis.rows, counts, room)
+        amend(x, r, c, at, row, lead, error, step, not bunched, basis.rows, counts, room)
     if counts.full.shape[0]:
         counts.full[at] += 1
 
@@ -318,12 +323,13 @@ def search_rows(
         if not whole or not weigh_bunched(c, r, top, square, fourth, room.seconds[at], row):
             weigh_all(c, r, top, mates, row)
     for at in range(saturated if counts.grids.shape[1] else 0):
-        r, top, lead = rows[at], tops[at], room.leads[at]
-        error = gamma * math.sqrt(norm2[r - begin])
+        r, top, square = rows[at], tops[at], norm2[rows[at] - begin]
+        error, step = gamma * math.sqrt(square), 0.0 if basis.exact else step_of(square)
+        lead = snapped(room.leads[at], step)
         mate, last = top, -1
         # all vectors of an axis lead alike
         while mate != last:
-            place(x, r, c, mate, lead, room.seconds[at], error, scale, basis, counts, room)
+            place(x, r, c, mate, lead, room.seconds[at], error, step, scale, basis, counts, room)
             mate, last = ring[mate] if ring.shape[0] else top, top
             lead = np.float64(c[r, mate])
     return total

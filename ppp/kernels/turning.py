@@ -17,6 +17,9 @@ from ppp.kernels.waves import arc
 _ERROR = 3e-7
 _ONE = np.float32(1.0)
 
+#: An angle by so much below the edge of a bin, in radians, is beyond it; but where one coordinate
+#: is as small beside the other as this, its sign tells on which side of an axis the angle is.
+SLACK, _FLAT = 2.0**-44, 2.0**-40
 #: Columns after the bins: tangents of exactly 0, 1 and −1, and those that float32 leaves in doubt.
 SLOTS = 4
 
@@ -27,6 +30,9 @@ def turn(w1, w2, count):
     phi = math.atan2(w2, w1)
     if phi < 0:
         phi += 2 * math.pi
+    a, b = abs(w1), abs(w2)
+    if min(a, b) == 0.0 or min(a, b) > _FLAT * max(a, b):
+        phi += SLACK
     return min(count - 1, int(phi * count / (2 * math.pi)))
 
 

@@ -1,0 +1,66 @@
+"""Coordinates that rounding moved off the edge of a bin are put back on it.
+
+A row made of whole numbers has products on the very edges of bins, zero above all, and the order in
+which a product is summed says on which side of them it comes out. The edges of a grid are multiples
+of a power of two.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ppp.kernels.rows import inlined_part
+
+#: Steps a length of ‖x‖ has, at least: multiples of one are where edges of bins may be.
+_STEPS = 20
+#: What a product may be off such a multiple and is taken for it, in steps: 2⁻⁴⁴ to 2⁻⁴³ of ‖x‖.
+NEAR = 2.0**-24
+
+
+@inlined_part
+def step_of(norm2):
+    """Return the step of a row's coordinates, a power of two; its Σ x² is that of a usual row."""
+    return math.ldexp(1.0, ((math.frexp(norm2)[1] + 1) >> 1) - _STEPS)
+
+
+@inlined_part
+def snapped(w, step):
+    """Return a coordinate, put on the multiple of the step that it is near; a step of 0 is none."""
+    # zeros come out without a sign
+    near = np.rint(w * (1.0 / step)) * step + 0.0
+    return near if abs(w - near) <= NEAR * step else w
+
+
+def steps_of(norm2: torch.Tensor) -> torch.Tensor:
+    """Return the step of every row's coordinates.
+
+    Parameters
+    ----------
+    norm2 : (R,) float64 tensor
+        Σ x² of usual rows.
+
+    Returns
+    -------
+    (R,) float64 tensor
+    """
+    half = (torch.frexp(norm2).exponent + 1) >> 1
+    return torch.ldexp(torch.ones_like(norm2), half - _STEPS)
+
+
+def snap(w: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """Return coordinates, put on multiples of their steps that they are near.
+
+    Parameters
+    ----------
+    w, step : (H,) float64 tensors
+        Coordinates, and the step of the row of each.
+
+    Returns
+    -------
+    (H,) tensor
+    """
+    near = torch.round(w / step) * step + 0.0
+    return torch.where((w - near).abs() <= NEAR * step, near, w)
