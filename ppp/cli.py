@@ -215,6 +215,7 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
             per_plane=False,
             null_repeats=repeats,
             seed=options["seed"],
+            progress=True,
         )
 
     curves, lines = {}, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def check_compat(compat: str | None, **beyond: bool) -> None:
 
 
 def reference_sweep(
-    stream: Any,
+    blocks: Iterable[Any],
     frame: Frame | str | np.ndarray,
     epsilon: float,
     angles: int,
@@ -55,7 +56,7 @@ def reference_sweep(
 
     Parameters
     ----------
-    stream : object with blocks()
+    blocks : iterable of blocks
         Activations.
     frame : "standard", "haar", (m, n) array or Frame
         The distinguished vectors. Those of an array keep their length in the probe.
@@ -71,7 +72,7 @@ def reference_sweep(
     wave = np.stack([np.cos(turn), -np.sin(turn)])
     step = max(1, ROOM // angles)
     planes: Planes | None = None
-    for block in stream.blocks():
+    for block in blocks:
         x = as_array(block.rows).astype(np.float64)
         if planes is None:
             planes = Planes.of(as_frame(frame, x.shape[1], seed), pairs)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ppp.frame import Frame, as_frame
+from ppp.kernels.compiling import said_while_compiling
 from ppp.planes import Planes
 from ppp.scan import check_workers, run
-from ppp.streams import as_stream
+from ppp.streams import as_stream, watched
+from ppp.value_checks import check_flag
 from srm.companion import Sweeping
 from srm.curve import SRMResult
 from srm.reference import check_compat, reference_sweep
@@ -42,6 +44,7 @@ def sweep(
     null_repeats: int = 0,
     seed: int = 0,
     workers: int | None = None,
+    progress: bool = False,
 ) -> SRMResult:
     """Sweep a spotlight through every privileged plane and count the samples it sees.
 
@@ -75,6 +78,8 @@ def sweep(
         Seed of everything random here.
     workers : int, optional
         Worker threads. Counts do not depend on it.
+    progress : bool
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def sweep(
     ([0.333, 0.333, 0.0, 0.0], (3, 4))
     """
     check_workers(workers)
+    check_flag(progress=progress)
     made = Sweeping(epsilon, angles, None, signed, per_plane, planes, null_repeats, seed)
     check_compat(
         compat,
@@ -107,8 +113,9 @@ def sweep(
         null_repeats=null_repeats > 0,
     )
     stream = as_stream(x, sample, label)
+    blocks = watched(stream.blocks(), stream.shape[0], "rows", progress)
     if compat is not None:
-        return reference_sweep(stream, frame, epsilon, angles, pairs, signed, seed)
+        return reference_sweep(blocks, frame, epsilon, angles, pairs, signed, seed)
 
     def plan(pilot: list[Any]) -> list[Any]:
         if not pilot:
@@ -118,4 +125,5 @@ def sweep(
         swept = _usual(n, pairs) if usual else Planes.of(as_frame(frame, n, seed), pairs)
         return made.plan(swept, None)
 
-    return made.result(run(stream.blocks(), plan, workers))
+    with said_while_compiling(progress):
+        return made.result(run(blocks, plan, workers))
