@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ppp.density_errors import error_bound, likely_error
-from ppp.engines import accelerators, refusal
+from ppp.engines import accelerators, has_float64, refusal
 from ppp.value_checks import is_number, told
 
 #: The image reaches this factor beyond the quantile of the radii.
@@ -150,10 +150,15 @@ def check_given(**named: float | None) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raise a ValueError unless torch can use a device here."""
+    """Raise a ValueError unless torch can use a device here, and that one has float64."""
+    import torch
+
     reason = refusal(device)
+    if not reason and not has_float64(torch.device(device)):
+        reason = "it has no float64, in which a density is computed"
     if reason:
-        there = ", ".join(map(repr, (*accelerators(), "cpu")))
+        usable = [each for each in accelerators() if has_float64(torch.device(each))]
+        there = ", ".join(map(repr, (*usable, "cpu")))
         raise ValueError(
             f"device must be one that torch can use here, got {device!r} ({reason}): leave it out, "
             f"or take one of {there}"

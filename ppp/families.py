@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ppp.ranks import adjust
 from ppp.statistics import Statistic, against, evaluate
 from ppp.table import Table
-from ppp.value_checks import check_result
+from ppp.value_checks import check_mapping, check_result
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -76,11 +76,7 @@ def family_table(results: Mapping[Hashable, PPPResult], name: str = "combined") 
     >>> table["result"], [p <= 0.05 for p in table["p_adjusted"]]
     (['first', 'second'], [True, True])
     """
-    if not isinstance(results, Mapping):
-        raise ValueError(
-            "a family is a mapping from names to results, such as "
-            f'{{"encoder.0": result}}, got {type(results).__name__}'
-        )
+    check_mapping(results, "results", '{"encoder.0": result}')
     for key, result in results.items():
         check_result(f"the result of {key!r}", result)
     family = adjusted({key: result.statistics for key, result in results.items()})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from ppp.value_checks import check_result
+from ppp.value_checks import check_mapping, check_result
 
 
 def check_made(value: Any, kind: type, what: str, maker: str) -> None:
@@ -38,33 +38,6 @@ def check_made(value: Any, kind: type, what: str, maker: str) -> None:
         raise ValueError(
             f"{what} must be of type {kind.__name__}, got {type(value).__name__}: give {maker}"
         )
-
-
-def check_mapping(value: Any, what: str, form: str) -> None:
-    """Refuse what does not give its parts by name.
-
-    Parameters
-    ----------
-    value : object
-        What was given.
-    what : str
-        What it is called.
-    form : str
-        What to give, as one would write it.
-
-    Raises
-    ------
-    ValueError
-        If it is no mapping.
-
-    Examples
-    --------
-    >>> check_mapping([], "curves", '{"name": curve}')
-    Traceback (most recent call last):
-    ValueError: curves must be a mapping, got list: give {"name": curve}
-    """
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be a mapping, got {type(value).__name__}: give {form}")
 
 
 def check_rows(rows: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any
@@ -208,3 +209,30 @@ def as_doubles(values: Any, what: str, way_out: str = "") -> np.ndarray:
         found = f"dtype {array.dtype}" if array.ndim else type(values).__name__
         raise ValueError(f"{what} must be real numbers, got {found}{way_out and ': ' + way_out}")
     return array.astype(np.float64)
+
+
+def check_mapping(value: Any, what: str, form: str) -> None:
+    """Refuse what does not give its parts by name.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    what : str
+        What it is called.
+    form : str
+        What to give, as one would write it.
+
+    Raises
+    ------
+    ValueError
+        If it is no mapping.
+
+    Examples
+    --------
+    >>> check_mapping([], "curves", '{"name": curve}')
+    Traceback (most recent call last):
+    ValueError: curves must be a mapping, got list: give {"name": curve}
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be a mapping, got {type(value).__name__}: give {form}")

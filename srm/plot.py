@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppp.plot_checks import check_made, check_mapping
+from ppp.plot_checks import check_made
 from ppp.table import counted
+from ppp.value_checks import check_mapping
 from srm.curve import SRMResult
 from srm.resonance import against_rotations
 

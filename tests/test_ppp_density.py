@@ -259,3 +259,10 @@ EMPTY = np.zeros((8, 8), np.int64)
 def test_bad_values_name_the_rule_and_the_value(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_a_device_without_float64_is_refused(monkeypatch):
+    grid = np.ones((32, 32), np.int64)
+    monkeypatch.setattr("ppp.density.has_float64", lambda device: False)
+    with pytest.raises(ValueError, match=r"device must be .* got 'cpu' \(it has no float64"):
+        density(grid, 4.0, size=8, device="cpu")

@@ -177,7 +177,7 @@ def test_every_figure_is_drawn(case):
         (lambda: ppp.sweep_epsilon(normal(), iter(())), "at least one epsilon, got none"),
         (
             lambda: ppp.family_table([project(normal())]),
-            "mapping from names to results, .* got list",
+            "results must be a mapping, got list",
         ),
         (
             lambda: ppp.family_table({"a": normal()}),
