@@ -114,8 +114,7 @@ def scatter_all(c, rc, at, row, step, scale, ring, counts, room):
     bins, marks = room.bins, room.marks
     half = (grids.shape[1] - 2) // 2
     mark_all(c, rc, at, step, scale, counts.per_unit, half, angle.shape[0], bins, marks)
-    kind = c.dtype.type
-    lead = _snapped(c[rc, at], step, kind)
+    lead, kind = c[rc, at], c.dtype.type
     negative = 1 if lead < 0 else 0
     last = relative.shape[1] - 1
     for side in range(2):
