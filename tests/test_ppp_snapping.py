@@ -163,9 +163,13 @@ def test_rows_of_any_size_are_snapped_alike(engine, scale):
 def test_wide_rows_in_float32_have_their_edges(engine):
     """Saturated rows, those with a few hits, and those whose hits are looked at one by one."""
     oblique = np.vstack([hadamard(WIDE)[:40], np.eye(WIDE)[:20]])
-    for frame in map(Frame.given, (hadamard(WIDE).astype(float), oblique)):
+    # a mirror: unlike numbers, so that zeros come out as rounding
+    mirror = np.eye(WIDE - 3) - 2 / (WIDE - 3)
+    assert 0 < np.abs(mirror @ mirror - np.eye(WIDE - 3)).max() < 1e-14
+    for vectors, size in (hadamard(WIDE), WIDE**0.5), (oblique, WIDE**0.5), (mirror, WIDE - 3):
+        frame = Frame.given(vectors.astype(float))
         rng = np.random.default_rng(5)
-        picked = frame.vectors[rng.integers(frame.m, size=(3, 80))] * WIDE**0.5
+        picked = frame.vectors[rng.integers(frame.m, size=(3, 80))] * size
         x = np.concatenate([picked[0], picked[0] + picked[1], picked.sum(axis=0)])
         x = x.round().astype(np.float32)
         single = counted(x, frame, 0.5, "permutation", engine=engine)
@@ -174,6 +178,21 @@ def test_wide_rows_in_float32_have_their_edges(engine):
         tally = counted(x[::40], frame, 0.5, engine=engine)
         image, _ = naive.grid(hits, tally.half_width, BINS)
         np.testing.assert_array_equal(tally.image(), image)
+
+
+def test_leaders_of_whole_length_lie_on_their_edges(engine):
+    sides = [(1, 2, 2), (2, 3, 6), (1, 4, 8), (4, 4, 7), (2, 6, 9), (6, 6, 7), (2, 5, 14)]
+    whole = np.array([np.array(side)[list(at)] * [1, 1, sign] for side in sides
+                      for at in itertools.permutations(range(3)) for sign in (1, -1)])  # fmt: skip
+    whole = np.unique(whole, axis=0).astype(float)
+    frame = Frame.given(whole)
+    own = np.vecdot(whole, frame.vectors)
+    assert (own != own.round()).any()
+    assert np.allclose(own, own.round(), rtol=1e-15)
+    tally = counted(whole, frame, 0.9, "permutation", engine=engine)
+    hits = naive.points(whole, frame.vectors, frame.gram, 0.9, ordered=True)
+    image, _ = naive.grid(hits, tally.half_width, BINS)
+    np.testing.assert_array_equal(tally.image(), image)
 
 
 @pytest.mark.parametrize("frame", ["standard", np.vstack([np.eye(4), -np.eye(4)])])

@@ -2,7 +2,8 @@
 
 A row made of whole numbers has products on the very edges of bins, zero above all, and the order in
 which a product is summed says on which side of them it comes out. The edges of a grid are multiples
-of a power of two.
+of a power of two, hence of a step so much smaller: what is close to a multiple of that is taken for
+it.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import torch
 
 from ppp.kernels.rows import inlined_part
 
-#: Steps a length of ‖x‖ has, at least: multiples of one are where edges of bins may be.
-_STEPS = 20
-#: What a product may be off such a multiple and is taken for it, in steps: 2⁻⁴⁴ to 2⁻⁴³ of ‖x‖.
+#: A row's step is the power of two next above ‖x‖, halved so often.
+_HALVINGS = 20
+#: How far a product may be off a multiple of the step, in steps: 2⁻⁴⁴ to 2⁻⁴³ of ‖x‖.
 NEAR = 2.0**-24
 
 
 @inlined_part
 def step_of(norm2):
     """Return the step of a row's coordinates, a power of two; its Σ x² is that of a usual row."""
-    return math.ldexp(1.0, ((math.frexp(norm2)[1] + 1) >> 1) - _STEPS)
+    return math.ldexp(1.0, ((math.frexp(norm2)[1] + 1) >> 1) - _HALVINGS)
 
 
 @inlined_part
@@ -47,7 +48,7 @@ def steps_of(norm2: torch.Tensor) -> torch.Tensor:
     (R,) float64 tensor
     """
     half = (torch.frexp(norm2).exponent + 1) >> 1
-    return torch.ldexp(torch.ones_like(norm2), half - _STEPS)
+    return torch.ldexp(torch.ones_like(norm2), half - _HALVINGS)
 
 
 def snap(w: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
