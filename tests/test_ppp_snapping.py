@@ -20,6 +20,7 @@ from ppp import Frame, Planes
 from ppp.counting import PlaneCounter
 from ppp.engines import chosen_engine
 from ppp.kernels.snapping import snap, snapped, step_of, steps_of
+from ppp.point_cloud import PointCollector
 from ppp.prepared import Prepared
 from ppp.rule import Rule
 
@@ -216,3 +217,49 @@ def test_shares_on_the_edge_of_a_bin_are_beyond_it():
         at = int(np.argmin(np.abs(profile.edges - 0.8)))
         assert profile.counts[at] == 6
         assert profile.counts[at - 1] == 0
+
+
+def test_hits_at_the_origin_lie_in_the_first_angle(engine):
+    """A rule of distance keeps rows that are nothing but rounding in a plane."""
+    rule = Rule(0.0, bins=BINS, angles=8, distance=1.0)
+    whole = np.array([row for row in itertools.product(range(-2, 3), repeat=4) if any(row)])
+    mixed = Frame.given(np.vstack([hadamard(4), np.eye(4)]).astype(float))
+    for frame, x in (mixed, whole * 0.1), (FRAMES["half of it"], whole_rows("signs", BOTH) * 0.1):
+        collector = PointCollector(Planes.of(frame, "combination"), rule, 10**6)
+        collector.append(Prepared(x, np.arange(len(x)), None))
+        points = collector.finish()
+        assert (points.w == 0).all(axis=1).any()
+        assert_listed(counted(x, frame, rule, engine=engine), points.w, points.plane)
+
+
+def test_bins_far_wider_than_a_row_have_their_edges(engine):
+    rng = np.random.default_rng(8)
+    vectors = rng.integers(-1, 2, (3 * N, N)).astype(float)
+    frame = Frame.given(vectors[np.abs(vectors).sum(axis=1) > 0])
+    x = vectors[rng.integers(24, size=(2, 300))].sum(axis=0) * 0.1
+    x = np.vstack([x, np.full((9, N), 2.0**16)])
+    rule = Rule(0.5, bins=BINS, angles=8)
+    tally = counted(x, frame, rule, "permutation", engine=engine)
+    assert_same_counts(tally, counted(x, frame, rule, "permutation", engine="torch:cpu"))
+    points = ppp.points(x, frame, 0.5, "permutation")
+    assert_listed(tally, points.w, points.plane)
+
+
+def test_snapping_decides_no_hit(engine):
+    """Ties at a small epsilon, between coordinates close to a multiple of the step."""
+    frame = Frame.given(np.array([[3.0, 4.0, 0.0, 0.0], [-4.0, 3.0, 0.0, 0.0]]) / 5)
+    x = np.array([[-0.010499572753914301, 0.08599967956548595, 0.9962398376327957, 0.0]])
+    epsilon = float(np.hypot(*(frame.vectors @ x[0])) / np.linalg.norm(x))
+    assert counted(x, frame, epsilon, engine=engine).hits == 1
+
+
+def test_steps_do_not_hang_on_the_default_type():
+    norm2 = torch.tensor([2.0**-99, 0.3, 1.0, 5.0, 2.0**99], dtype=torch.float64)
+    expected = [snap_one(1.0, each)[1] for each in norm2.tolist()]
+    before = torch.get_default_dtype()
+    try:
+        for kind in (torch.float16, torch.float32, torch.float64):
+            torch.set_default_dtype(kind)
+            assert steps_of(norm2).tolist() == expected
+    finally:
+        torch.set_default_dtype(before)

@@ -230,9 +230,8 @@ def _inside(w, unit, off, moved, kind):
     """Return whether a coordinate is off its bin's edges, whatever rounding and snapping did."""
     zero, half = kind(0.0), kind(0.5)
     at = w * unit
-    # a part of a bin is rounded as well, but where w is exact it is on the right side
-    rounding = kind(2.0 * np.finfo(kind).eps) if off > zero else zero
-    reach = (off + moved) * unit * kind(1.01) + rounding
+    # a part of a bin is rounded as well
+    reach = (off + moved) * unit * kind(1.01) + kind(2.0 * np.finfo(kind).eps)
     part = at - np.floor(at)
     return (abs(part - half) <= half - reach) | ((part == zero) & (off == zero))
 
@@ -324,8 +323,9 @@ def turn_pairs(c, rc, i, lead, step, axes, count, begin, end, span):
         clear = abs(at - np.floor(at) - middle) <= middle - wide
         at = half - at if first < zero else at
         at = np.floor(whole - at if second < zero else at)
-        # on an axis, and known to be: the angle is known too
+        # on an axis, and known to be: the angle is known too, unless snapping leaves the origin
         axis = ((first == zero) | (second == zero)) & (off == zero)
+        axis = axis & ((abs(first) + abs(second) > moved) | (first == second))
         flat, steep = (west if first < zero else east), (south if second < zero else north)
         along = flat if second == zero else steep
         at = along if axis else at

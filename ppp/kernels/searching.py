@@ -32,12 +32,9 @@ def read_exactly(c, rc, number, step, scale, per_unit, half, order, value, bins,
     for k in range(number):
         value[k] = c[rc, order[k]]
         sure[k] = True
-    if step > 0.0:
-        for k in range(number):
-            value[k] = snapped(value[k], step)
     if half:
         for k in range(number):
-            bins[k] = grid_bin(value[k] * scale, per_unit, np.float64(half))
+            bins[k] = grid_bin(snapped(value[k], step) * scale, per_unit, np.float64(half))
 
 
 @inlined
@@ -57,11 +54,11 @@ def read_nearly(
             inside -= math.floor(inside)
             exact = inside < doubtful or inside > 1.0 - doubtful
         if exact:
-            near = snapped(dot(x, r, vectors, order[k]), step)
+            near = dot(x, r, vectors, order[k])
         value[k] = near
         sure[k] = exact
         if half:
-            bins[k] = grid_bin(near * scale, per_unit, np.float64(half))
+            bins[k] = grid_bin(snapped(near, step) * scale, per_unit, np.float64(half))
 
 
 @inlined
@@ -84,10 +81,10 @@ def settle(
         if half and not doubtful:
             doubtful = column(near, lead, inverse, angles, margin) >= plain
         if doubtful:
-            value[k] = snapped(dot(x, r, vectors, order[k]), step)
+            value[k] = dot(x, r, vectors, order[k])
             sure[k] = True
             if half:
-                bins[k] = grid_bin(value[k], per_unit, np.float64(half))
+                bins[k] = grid_bin(snapped(value[k], step), per_unit, np.float64(half))
 
 
 @inlined
@@ -136,14 +133,14 @@ def weigh(lead, at, number, lowest, value, sums):
 
 @inlined
 def scatter(
-    number, at, lead, lowest, i, order, value, bins, grids, touched, seen, relative, angle
+    number, at, lead, lowest, step, i, order, value, bins, grids, touched, seen, relative, angle
 ):  # fmt: skip
     """Count a leader's hits among the candidates: those after it, then those before it."""
     tabled = seen.shape[0] > 0
-    own = lead * lead
-    faint = abs(lead) < FAINT
-    inverse = np.float32(0.0 if faint else 1.0 / lead)
-    negative = 1 if lead < 0.0 else 0
+    own, main = lead * lead, snapped(lead, step)
+    faint = abs(main) < FAINT
+    inverse = np.float32(0.0 if faint else 1.0 / main)
+    negative = 1 if main < 0.0 else 0
     margin = doubt(angle.shape[0])
     row, last = bins[at], relative.shape[1] - 1
     for side in range(2):
@@ -156,11 +153,12 @@ def scatter(
                 grid[np.uint32(bins[k])] += np.uint32(1)
                 if tabled:
                     seen[i, order[k]] += np.uint32(1)
-                place = column(value[k], lead, inverse, angle.shape[0], margin)
+                near = snapped(value[k], step)
+                place = column(near, main, inverse, angle.shape[0], margin)
                 if place < last and not faint:
                     angles[np.uint32(place)] += np.uint32(1)
                 else:
-                    angle[turn_from(lead, value[k], side, angle.shape[0])] += 1
+                    angle[turn_from(main, near, side, angle.shape[0])] += 1
 
 
 @inlined
@@ -233,8 +231,8 @@ def search(
         total += hits
         if half and hits:
             scatter(
-                number, at, lead, lowest, order[at], order, value, bins, grids, counts.touched,
-                seen, counts.relative, angle,
+                number, at, lead, lowest, step, order[at], order, value, bins, grids,
+                counts.touched, seen, counts.relative, angle,
             )  # fmt: skip
         if ring.shape[0]:
             show(c, r, number, order, value, order[at], axes)
@@ -300,8 +298,8 @@ def search_rows(
         if usual and (most + error) ** 2 >= lowest and most > FAINT:
             leader, many, below = runner_up(patterns, r)
             lead = np.float64(c[r, leader]) if gamma == 0.0 else dot(x, r, basis.rows, leader)
-            # what products hide is small beside a leader only where that is not small itself
-            if lead * lead >= lowest and (gamma == 0.0 or lead * lead >= LEAN * square):
+            # what rounding hides is small beside a leader only where that is not small itself
+            if lead * lead >= lowest and (basis.exact or lead * lead >= LEAN * square):
                 top, second = leader, most if many > on_axis(leader, ring) else below
                 rows[saturated], tops[saturated] = r, top
                 room.leads[saturated], room.seconds[saturated] = lead, second

@@ -30,6 +30,8 @@ def step_of(norm2):
 @inlined_part
 def snapped(w, step):
     """Return a coordinate, put on the multiple of the step that it is near; a step of 0 is none."""
+    if step == 0.0:
+        return w
     # zeros come out without a sign
     near = np.rint(w * (1.0 / step)) * step + 0.0
     return near if abs(w - near) <= NEAR * step else w
@@ -47,8 +49,9 @@ def steps_of(norm2: torch.Tensor) -> torch.Tensor:
     -------
     (R,) float64 tensor
     """
-    half = (torch.frexp(norm2).exponent + 1) >> 1
-    return torch.ldexp(torch.ones_like(norm2), half - _HALVINGS)
+    half = (torch.frexp(norm2).exponent.to(torch.int64) + 1) >> 1
+    # as the bits of a power of two: what torch makes of `ldexp` hangs on the default type
+    return ((half - _HALVINGS + 1023) << 52).view(torch.float64)
 
 
 def snap(w: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
