@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 #: Up to this many relabellings all are made; beyond, this many are drawn at random.
 ENUMERATED = 100_000
-#: Differences this close, relative to the largest, count as tied.
+#: Differences this close, relative to the largest value, count as tied.
 TIE = 1e-11
 
 
@@ -41,13 +41,14 @@ def sign_test(differences: Sequence[float], seed: int = 0) -> tuple[float, float
     (0.125, 0.125)
     """
     given = np.asarray(differences, dtype=np.float64)
+    size = float(np.abs(given).sum())
     total = 2**given.size
     if total <= ENUMERATED:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=given.size)))
-        return _share(signs @ given), min(1.0, 2 / total)
+        return _share(signs @ given, size), min(1.0, 2 / total)
     signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(ENUMERATED, given.size))
     signs[0] = 1.0  # the observation is one of the members
-    return _share(signs @ given), 1 / ENUMERATED
+    return _share(signs @ given, size), 1 / ENUMERATED
 
 
 def label_test(
@@ -91,10 +92,10 @@ def label_test(
         chosen[1:] = rng.permuted(chosen[1:], axis=1)
         least = 1 / ENUMERATED
     means = chosen @ pooled / a - (1 - chosen) @ pooled / b
-    return _share(means), min(1.0, least)
+    return _share(means, float(np.abs(pooled).max(initial=0.0))), min(1.0, least)
 
 
-def _share(members: Array) -> float:
-    """Share of the members at least as far from zero as the first."""
+def _share(members: Array, scale: float) -> float:
+    """Share of the members at least as far from zero as the first, made of numbers so large."""
     size = np.abs(members)
-    return float(np.mean(size >= size[0] - TIE * size.max(initial=0.0)))
+    return float(np.mean(size >= size[0] - TIE * scale))

@@ -19,16 +19,19 @@ from ppp.rule import Rule
 from ppp.scan import tally_of
 from ppp.statistics import HEADLINE, from_sums
 from ppp.table import percent
+from ppp.tally import CLASS_LIMIT, MOMENTS
 from ppp.value_checks import check_share
 
 Array = NDArray[np.float64]
 
 #: Kinds of beam that can be planted.
 PLANTS = ("axis", "diagonal", "dense")
-#: Rows from which the mean moments of a planted beam are taken.
-PLANTED_ROWS = 2000
+#: Planted rows, of which each trial takes as many as it needs.
+PLANTED_ROWS = CLASS_LIMIT
 #: Shares of rows that are tried, from one in 100 000 to all.
 SHARES = np.geomspace(1e-5, 1.0, 51)
+#: Where the sums over hits begin, and end.
+HITS, QUARTIC = MOMENTS.index("hits"), MOMENTS.index("quartic")
 #: Draws that stand in for data sets; all of them are ranked against all the others.
 TRIALS = 40
 
@@ -42,7 +45,8 @@ class Detectable:
     plant : str
         "axis", "diagonal" or "dense".
     share : float or None
-        Share of the rows, None when not even a whole layer of such rows would show.
+        Share of the rows, one row at least; None when not even a whole layer of such rows would
+        show.
     power, alpha : float
         How often the test had to find it, at which level.
     degrees : float
@@ -161,9 +165,9 @@ def detectable(
 
     Notes
     -----
-    A share f of the rows of a draw is replaced by planted rows: its sums become
-    ``(1 - f) * sums + f * rows * (mean moments of a planted row)``. Nothing is counted anew, so
-    every negative result can carry this number. At the observed n, N, epsilon, frame and data.
+    k whole rows of the N of a draw are replaced by planted ones, each trial by others: its sums
+    become ``(1 - k/N) * sums`` and those of the k rows. Nothing is counted anew, so every negative
+    result can carry this number. At the observed n, N, epsilon, frame and data.
 
     Examples
     --------
@@ -181,29 +185,35 @@ def detectable(
             f"{math.ceil(1 / alpha)} are needed"
         )
     made = plant_rows(planes.frame, plant, PLANTED_ROWS, degrees, seed)
-    tally = tally_of(made, planes, rule)
-    mean = tally.moments.sum(axis=0) / max(tally.valid, 1)
+    # every row a class of its own: the sums of each
+    each = tally_of(made, planes, rule, label=np.arange(len(made))).moments
     sums = nulls.sums.sum(axis=1)
-    low, high = 0, len(SHARES)
+    rows = max(1, round(float(sums[:, 0].mean())))
+    trials = [np.random.default_rng([seed, trial]) for trial in range(min(TRIALS, len(sums)))]
+    added = np.array([np.cumsum(rng.permutation(each), axis=0) for rng in trials])
+    counts = np.unique(np.clip(np.rint(SHARES * rows), 1, rows)).astype(int)
+    low, high = 0, len(counts)
     while low < high:  # a larger share is only easier to see
         middle = (low + high) // 2
-        if _power(float(SHARES[middle]), sums, mean, nulls, alpha) >= power:
+        if _power(int(counts[middle]), rows, sums, added, nulls, alpha) >= power:
             high = middle
         else:
             low = middle + 1
-    share = float(SHARES[low]) if low < len(SHARES) else None
+    share = float(counts[low] / rows) if low < len(counts) else None
     return Detectable(plant, share, power, alpha, degrees)
 
 
-def _power(share: float, sums: Array, mean: Array, nulls: Nulls, alpha: float) -> float:
-    """Share of the trials whose combined p is at most alpha after planting."""
-    planted = (1 - share) * sums + share * sums[:, :1] * mean
+def _power(count: int, rows: int, sums: Array, added: Array, nulls: Nulls, alpha: float) -> float:
+    """Share of the trials whose combined p is at most alpha after planting so many rows."""
+    left = (1 - count / rows) * sums[: len(added)]
+    left[left[:, HITS] < 1, HITS:QUARTIC] = 0.0  # less than a hit is none
+    made = added.shape[1]
+    planted = left + added[:, min(count, made) - 1] * (max(count, made) / made)
     values = {name: from_sums(name, sums, nulls.geometry) for name in HEADLINE}
     after = {name: from_sums(name, planted, nulls.geometry) for name in HEADLINE}
-    trials = range(min(TRIALS, len(sums)))
     seen = 0
-    for trial in trials:
+    for trial in range(len(added)):
         observed = {name: float(after[name][trial]) for name in HEADLINE}
         others = {name: np.delete(values[name], trial) for name in HEADLINE}
         seen += min_p(observed, others) <= alpha
-    return seen / len(trials)
+    return seen / len(added)

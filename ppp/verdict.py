@@ -139,9 +139,9 @@ def judge(
         text = f"The sample {REJECTED[nulls.kind]}; p = {readable_p(combined)}."
         return Verdict("other", text, alpha, notes)
     kind = _kind(statistics, planes, rule, alpha)
-    text = (
-        f"{SHAPED[kind]}, beyond rotation, p = {readable_p(combined)}{_evidence(kind, statistics)}."
-    )
+    said = f"{SHAPED[kind]}{_unnamed(kind, nulls, alpha)}"
+    evidence = _evidence(kind, statistics, alpha)
+    text = f"{said}, beyond rotation, p = {readable_p(combined)}{evidence}."
     return Verdict(kind, text[0].upper() + text[1:], alpha, notes)
 
 
@@ -149,28 +149,57 @@ def _kind(statistics: Mapping[str, Statistic], planes: Planes, rule: Rule, alpha
     """Name the structure from the statistics that reject on their own, by their side."""
 
     def side(name: str) -> int:
-        s = statistics.get(name)
-        if s is None or s.p is None or s.p > alpha or s.z is None:
-            return 0
-        return 1 if s.z > 0 else -1
+        return _side(statistics, name, alpha)
 
     # Sectors of the pooled histogram lie at the diagonals only where vectors are orthogonal.
     across = side("diagonal_contrast") if planes.frame.orthonormal else -side("b4")
-    along = side("b4")
-    if along > 0 or (along == 0 and across <= 0 and side("a4") > 0 and rule.epsilon > READABLE):
+    along, hits = side("b4"), side("a4") if rule.epsilon > READABLE else 0
+    # A row near a diagonal that noise lifts over epsilon hits beside its vectors as if aligned:
+    # the votes, one a row, must lean that way too.
+    if along > 0 or (along == 0 and across <= 0 and hits > 0 and _leans(statistics, "b4") > 0):
         return "superposed" if across > 0 and side("b8") >= 0 else "aligned"
     if across > 0:
-        return "anti-aligned"
+        beside = along == 0 and (hits > 0 or side("axis_contrast") > 0)
+        return "superposed" if beside else "anti-aligned"
     if side("kappa") > 0:
         return "concentrated"
+    if side("kappa") < 0 and planes.frame.m == 2:
+        return "anti-aligned"  # both of two vectors at once: their diagonals
     return "dense" if side("kappa") < 0 else "related"
 
 
-def _evidence(kind: str, statistics: Mapping[str, Statistic]) -> str:
+def _unnamed(kind: str, nulls: Nulls, alpha: float) -> str:
+    """Say so where there are too few draws for a statistic to name the structure by itself."""
+    needed = least_repeats(alpha, "two")
+    if kind != "related" or nulls.repeats >= needed:
+        return ""
+    return f" ({needed} rotations or more may name it, here {nulls.repeats})"
+
+
+def _leans(statistics: Mapping[str, Statistic], name: str) -> int:
+    """Return on which side of its null a statistic lies, 0 where it has no z."""
+    s = statistics.get(name)
+    return 0 if s is None or s.z is None else int(np.sign(s.z))
+
+
+def _side(statistics: Mapping[str, Statistic], name: str, alpha: float) -> int:
+    """Return on which side a statistic rejects, 0 where it does not."""
+    s = statistics.get(name)
+    return 0 if s is None or s.p is None or s.p > alpha else _leans(statistics, name)
+
+
+#: What may have carried a word: the first one that rejects is shown.
+CARRIERS = {
+    "aligned": ("a4", "b4"),
+    "anti-aligned": ("b4", "diagonal_contrast"),
+    "superposed": ("b8", "diagonal_contrast"),
+}
+
+
+def _evidence(kind: str, statistics: Mapping[str, Statistic], alpha: float) -> str:
     """Numbers that carry the verdict: value, interval, n_eff."""
-    shown = {
-        "aligned": ("a4", "kappa"), "anti-aligned": ("b4", "kappa"), "superposed": ("b8", "kappa"),
-    }.get(kind, ("kappa",))  # fmt: skip
+    carried = [name for name in CARRIERS.get(kind, ()) if _side(statistics, name, alpha)]
+    shown = (*carried[:1], "kappa")
     parts = []
     for name in shown:
         s = statistics[name]
@@ -191,6 +220,7 @@ def _evidence(kind: str, statistics: Mapping[str, Statistic]) -> str:
 #: Names as the text prints them.
 LABELS = {
     "kappa": "kappa", "log_q": "log Q", "a4": "A4", "b4": "B4", "a8": "A8", "b8": "B8",
+    "diagonal_contrast": "diagonal contrast",
 }  # fmt: skip
 
 

@@ -298,3 +298,10 @@ def test_networks_are_compared_under_one_distance():
     with pytest.raises(ValueError, match=r"under one distance, got 2\.0 and 1\.0"):
         ppp.compare({"a": far[:2], "b": near[2:]})
     assert ppp.compare({"a": far[:2], "b": far[2:]}).groups == ("a", "b")
+
+
+@pytest.mark.parametrize("value", [0.3, 1e-9, -7.1, 1e9, 0.0])
+def test_groups_of_equal_values_do_not_differ(value):
+    """Means of three and of seven are rounded apart."""
+    for few, many in itertools.product((3, 4, 5), (4, 6, 7)):
+        assert permutations.label_test([value] * few, [value] * many)[0] == 1.0

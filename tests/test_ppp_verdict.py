@@ -207,3 +207,60 @@ def test_a_diagonal_of_the_hypercube_gives_no_hit_just_above_the_bound_and_hits_
 def test_bad_input_is_answered_with_rule_and_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_about_one_diagonal_are_not_called_aligned(seed):
+    """Noise lifts them over epsilon in planes beside, where they hit as if aligned."""
+    x = np.random.default_rng([2024, seed]).standard_normal((1000, 16)) * 0.1
+    x[:, :2] += 1
+    found = verdict_on(x, seed=1000 + seed)
+    assert found.kind in ("concentrated", "anti-aligned"), str(found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_beams_on_vectors_and_on_diagonals_are_superposed(seed):
+    rng = np.random.default_rng([3030, seed, 24])
+    x = (rng.random((1500, 24)) < 1 / 8) + 0.03 * rng.standard_normal((1500, 24))
+    found, nulls, planes, rule = analysed(x, seed=seed)
+    judged = verdict.judge(found, nulls, planes, rule)
+    assert judged.kind == "superposed", str(judged)
+    # what is printed is what rejects
+    assert "B4" not in judged.text
+    assert ("B8 = " in judged.text) == (found["b8"].p <= 0.05)
+
+
+def test_two_vectors_at_once_are_their_diagonals():
+    planes = Planes.of(Frame.standard(2), "combination")
+    low = {"kappa": statistics.Statistic("kappa", 0.7, p=0.01, z=-4.0)}
+    assert verdict._kind(low, planes, RULE, 0.05) == "anti-aligned"
+    three = Planes.of(Frame.standard(3), "combination")
+    assert verdict._kind(low, three, RULE, 0.05) == "dense"
+
+
+def test_what_few_draws_cannot_name_is_said():
+    x = np.random.default_rng(0).laplace(size=(2000, 12))
+    found = verdict_on(x, repeats=19)
+    assert found.kind == "related"
+    assert "(39 rotations or more may name it, here 19)" in found.text
+    assert "may name it" not in verdict_on(x, repeats=39).text
+
+
+@pytest.mark.parametrize(("n", "rows"), [(24, 5), (64, 300), (24, 60)])
+@pytest.mark.parametrize("plant", sensitivity.PLANTS)
+def test_less_than_a_row_is_never_said_to_be_seen(n, rows, plant):
+    x = np.random.default_rng([2027, n]).standard_normal((rows, n))
+    _, nulls, planes, rule = analysed(x, seed=5)
+    share = detectable(nulls, planes, rule, plant).share
+    assert share is None or share * rows == pytest.approx(max(1, round(share * rows)))
+
+
+def test_one_row_said_to_be_seen_is_seen():
+    n, rows = 24, 60
+    _, nulls, planes, rule = analysed(planted([], n=n, rows=rows))
+    share = detectable(nulls, planes, rule, "axis").share
+    seen = [
+        run_nulls(planted(["axis"], n, rows, share, seed), None, None, planes, rule, seed=seed)
+        for seed in range(1, 25)
+    ]
+    assert np.mean([each.p("combined") <= 0.05 for each in seen]) >= 0.6
