@@ -100,6 +100,20 @@ def test_which_normalisers_let_widths_grow(name, grows):
             adapt.resize(net, 0, 9)
 
 
+@pytest.mark.parametrize("name", ["mean", "l2"])
+@pytest.mark.parametrize("change", [adapt.grow, adapt.resize])
+def test_a_normaliser_sees_new_biases(name, change):
+    net = network(EXACT[name])
+    before = net(X)
+    count = 1 if change is adapt.grow else 7
+    with pytest.raises(ValueError, match="divides by a norm that new biases add to: use biases='z"):
+        change(net, 0, count, columns="zero", biases="length")
+    assert torch.equal(net(X), before)
+    change(net, 0, count, columns="normal", biases="zero")
+    assert net.widths[1] == 7
+    assert (net(X) - before).abs().max() < 1e-12
+
+
 @pytest.mark.parametrize("name", ["l2", "frob", "weighted", "whitening"])
 def test_only_the_mean_norm_lets_a_layer_be_pruned(name):
     with pytest.raises(ValueError, match="pruned one takes its share of the norm along"):

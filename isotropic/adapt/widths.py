@@ -118,7 +118,8 @@ def grow(
         Outgoing columns: "normal" (.01 N(0, 1)), "existing", "semi-orthogonal", "zero", or given.
     biases : str or Tensor (count,)
         "zero", "length" (signed, near the intrinsic length), or given. Other than zero they take
-        their squares from omega and ``columns @ biases`` from psi, and stay exact.
+        their squares from omega and ``columns @ biases`` from psi, and stay exact; a normaliser
+        behind the layer would see them, and takes zero only.
     generator : torch.Generator, optional
         Where randomness comes from.
 
@@ -303,6 +304,12 @@ def _new_entries(
             raise ValueError(f"{name} must be finite, got {given.tolist()}")
     columns, biases = columns.detach().to(outgoing), biases.detach().to(outgoing)
     taken = _square(biases)
+    norm = net.norms[layer]
+    if taken > 0 and not isinstance(norm, nn.Identity):
+        raise ValueError(
+            f"{type(norm).__name__} behind layer {layer} divides by a norm that new biases add to: "
+            "use biases='zero'"
+        )
     if taken > 0 and taken >= omega:
         raise ValueError(
             f"omega must stay positive: the new biases take {taken:.3g} of {omega:.3g}; make them "
