@@ -1,11 +1,14 @@
 """Inserted layers, and the wider elementwise network."""
 
+import copy
+
 import pytest
 import torch
 from test_adapt_mlp import D, filled
 
 import isotropic
 from isotropic import adapt
+from isotropic.mlp import ELEMENTWISE
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -77,7 +80,10 @@ def test_insertion_needs_an_intrinsic_length():
         adapt.insert_layer(filled([5, 4, 3]), 0, omega=-1.0)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "leaky-relu"])
+WIDENED = [name for name in ELEMENTWISE if name != "parity-leaky-relu"]
+
+
+@pytest.mark.parametrize("activation", WIDENED)
 def test_duplicates_keep_an_elementwise_network(activation):
     net = filled([5, 4, 3], activation=activation)
     x = torch.randn(9, 5, dtype=D)
@@ -88,6 +94,22 @@ def test_duplicates_keep_an_elementwise_network(activation):
     assert (net(x) - before).abs().max() < 1e-12
     adapt.widen_elementwise(net, 0, 13, noise=0.01)
     assert 1e-6 < (net(x) - before).abs().max() < 0.5
+
+
+def test_duplicates_would_change_the_sign_of_a_product_over_all_neurons():
+    net = filled([5, 4, 3], activation="parity-leaky-relu")
+    state = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match="sign of a product over all neurons, which .* 'tanh'"):
+        adapt.widen_elementwise(net, 0, 7)
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", [isotropic.L2Norm, isotropic.RMSNorm, isotropic.MeanNorm])
+def test_duplicates_would_change_what_a_normaliser_divides_by(kind):
+    net = filled([5, 4, 3], activation="tanh", normaliser=lambda n: kind())
+    with pytest.raises(ValueError, match=f"{kind.__name__} behind layer 0 .* without a normaliser"):
+        adapt.widen_elementwise(net, 0, 7)
+    assert net.widths == [5, 4, 3]
 
 
 def test_duplicates_would_change_an_isotropic_network():

@@ -26,7 +26,8 @@ def widen_elementwise(
     Parameters
     ----------
     net : MLP
-        An elementwise perceptron: "tanh", "relu" or "leaky-relu".
+        An elementwise perceptron without a normaliser behind the layer: "tanh", "relu" or another
+        one but "parity-leaky-relu".
     layer : int
         Any affine layer but the last.
     width : int
@@ -40,7 +41,8 @@ def widen_elementwise(
     Raises
     ------
     ValueError
-        For an isotropic network, where duplicates would change the norm.
+        Where duplicates would change the function: the norm that an isotropic activation acts on,
+        the sign of the product in "parity-leaky-relu", what a normaliser takes over the neurons.
 
     Notes
     -----
@@ -59,7 +61,18 @@ def widen_elementwise(
         raise ValueError(
             f"duplicated neurons change the norm that {net.activation!r} acts on: use adapt.grow"
         )
+    if net.activation == "parity-leaky-relu":
+        raise ValueError(
+            f"{net.activation!r} goes by the sign of a product over all neurons, which duplicates "
+            "change: build the network with another elementwise activation, 'tanh' say"
+        )
     layer = require_layer(net, layer)
+    norm = net.norms[layer]
+    if not isinstance(norm, nn.Identity):
+        raise ValueError(
+            f"{type(norm).__name__} behind layer {layer} goes by all neurons, and duplicates would "
+            "count twice: build the network without a normaliser"
+        )
     this, behind = net.layers[layer], net.layers[layer + 1]
     present = this.out_features
     width = require_whole("width", width)
