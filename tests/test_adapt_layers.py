@@ -28,6 +28,34 @@ def test_an_inserted_layer_is_the_identity(after):
     assert net.layers[after + 1].weight.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize(
+    ("dtype", "way", "omega"),
+    [
+        (torch.float16, "length", 1e4),
+        (torch.bfloat16, "length", 1e8),
+        (torch.float16, "origin", 1e8),
+        (torch.bfloat16, "origin", 1e8),
+    ],
+)
+def test_in_half_precision_too(dtype, way, omega):
+    net = filled([5, 6, 3], psi="absent").to(dtype)
+    x = torch.randn(50, 5).to(dtype)
+    before = net(x).double()
+    adapt.insert_layer(net, 0, omega, way=way)
+    # Three products of rounded factors instead of one.
+    error = (net(x).double() - before).norm() / before.norm()
+    assert error < torch.finfo(dtype).eps
+
+
+def test_a_length_beyond_the_precision_is_refused():
+    net = filled([5, 6, 3]).half()
+    state = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match=r"in torch\.float16: give a smaller omega"):
+        adapt.insert_layer(net, 0)
+    assert net.widths == [5, 6, 3]
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
 def test_an_inserted_layer_can_be_adapted_in_turn():
     net = filled([5, 6, 4, 3])
     x = torch.randn(9, 5, dtype=D)
@@ -99,7 +127,7 @@ def test_duplicates_keep_an_elementwise_network(activation):
 def test_duplicates_would_change_the_sign_of_a_product_over_all_neurons():
     net = filled([5, 4, 3], activation="parity-leaky-relu")
     state = copy.deepcopy(net.state_dict())
-    with pytest.raises(ValueError, match="sign of a product over all neurons, which .* 'tanh'"):
+    with pytest.raises(ValueError, match=r"sign of a product over all .* 'tanh'"):
         adapt.widen_elementwise(net, 0, 7)
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
 
@@ -107,7 +135,7 @@ def test_duplicates_would_change_the_sign_of_a_product_over_all_neurons():
 @pytest.mark.parametrize("kind", [isotropic.L2Norm, isotropic.RMSNorm, isotropic.MeanNorm])
 def test_duplicates_would_change_what_a_normaliser_divides_by(kind):
     net = filled([5, 4, 3], activation="tanh", normaliser=lambda n: kind())
-    with pytest.raises(ValueError, match=f"{kind.__name__} behind layer 0 .* without a normaliser"):
+    with pytest.raises(ValueError, match=rf"{kind.__name__} behind .* without a normaliser"):
         adapt.widen_elementwise(net, 0, 7)
     assert net.widths == [5, 4, 3]
 

@@ -40,7 +40,8 @@ def insert_layer(
         The affine layer behind whose activation the new one goes.
     omega : float
         Squared intrinsic length of the new activation for ``way="length"``; the relative error is
-        about the squared norm of the activations over twice this.
+        about the squared norm of the activations over twice this. Half precision needs a smaller
+        one: float16 ends at 65504.
     generator : torch.Generator, optional
         Where the turn comes from.
     way : str
@@ -52,8 +53,9 @@ def insert_layer(
     Raises
     ------
     ValueError
-        When the network has a normaliser, no intrinsic length or no linear part at the origin, or
-        psi of the layer behind cannot pass through that layer's matrix.
+        When the network has a normaliser, no intrinsic length, one beyond its precision, or no
+        linear part at the origin, or psi of the layer behind cannot pass through that layer's
+        matrix.
 
     Notes
     -----
@@ -70,28 +72,32 @@ def insert_layer(
     net = require_isotropic(net)
     after = require_layer(net, after)
     require_dense(net, after + 1)
-    work = work_dtype(net.layers[after + 1].weight)
-    length, size = _linear_place(net, way, omega)
-    profile = SCALES[net.activation]
-    constant, near = profile(torch.tensor([length, length + size**2], dtype=work)).tolist()
-    if way == "origin" and not abs(near - constant) < 1e-4 * constant:
-        raise ValueError(
-            f"{net.activation!r} is not linear around the origin: say way='length', with an "
-            "intrinsic length"
-        )
+    _require_way(net, way, omega)
     behind = net.layers[after + 1]
-    width = behind.in_features
-    device = behind.weight.device
-    draw = normal(width, width, generator=generator, dtype=work, device=device)
-    turn, _ = torch.linalg.qr(draw)
-    weight = behind.weight.detach().to(work)
-    new: Any = net.new_layer(after + 1, width, width).to(behind.bias)
     activation: Any = net.new_activation().to(behind.bias)
+    if way == "length":
+        activation.set_omega(omega)
+    # What the activation itself makes of its intrinsic length in its own precision.
+    constant = float(activation.eval().scale(behind.bias.new_zeros(1, 1)).detach())
+    size = SHRINK if way == "origin" else 1.0
+    width = behind.in_features
+    weight = behind.weight.detach().to(work_dtype(behind.weight))
+    device = weight.device
+    draw = normal(width, width, generator=generator, dtype=weight.dtype, device=device)
+    turn, _ = torch.linalg.qr(draw)
+    outgoing = (weight @ turn.T / (size * constant)).to(behind.weight)
+    if not bool(torch.isfinite(outgoing).all()):
+        raise ValueError(
+            f"a scalar factor of {size * constant:.3g} (way={way!r}, omega={activation.omega:g}) "
+            f"cannot be made up for in {outgoing.dtype}: give a smaller omega, 1e4 say, or more "
+            "precision"
+        )
+    new: Any = net.new_layer(after + 1, width, width).to(behind.bias)
     with torch.no_grad():
         new.weight.copy_(size * turn)
         if behind.has_psi:
             # The old scalar factor now meets the new layer; what it carries must survive the next.
-            psi = behind.psi.detach().to(work)
+            psi = behind.psi.detach().to(weight)
             # Not lstsq: on an accelerator it takes the matrix to be of full rank.
             carried = torch.linalg.pinv(weight) @ psi
             lost = float((weight @ carried - psi).abs().max())
@@ -102,23 +108,29 @@ def insert_layer(
                 )
             new.psi.copy_(size * turn @ carried)
             behind.psi.zero_()
-        if way == "length":
-            activation.set_omega(omega)
-        behind.weight.copy_(weight @ turn.T / (size * constant))
+        behind.weight.copy_(outgoing)
     net.layers.insert(after + 1, new)
     net.activations.insert(after + 1, activation)
     net.norms.insert(after + 1, nn.Identity())
     net.train(net.training)
 
 
-def _linear_place(net: MLP, way: str, omega: float) -> tuple[float, float]:
-    """Return the new activation's squared intrinsic length, and how far its input is shrunk."""
+def _require_way(net: MLP, way: str, omega: float) -> None:
+    """Refuse a place on the activation where this network's is not linear."""
     if way not in WAYS:
         raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
     if net.normaliser is not None:
         raise ValueError("a normaliser would undo what makes the new activation linear")
     if way == "origin":
-        return (0.0 if net.omega_kind == "absent" else net.initial_omega), SHRINK
+        length = 0.0 if net.omega_kind == "absent" else net.initial_omega
+        places = torch.tensor([length, length + SHRINK**2], dtype=torch.float64)
+        constant, near = SCALES[net.activation](places).tolist()
+        if not abs(near - constant) < 1e-4 * constant:
+            raise ValueError(
+                f"{net.activation!r} is not linear around the origin: say way='length', with an "
+                "intrinsic length"
+            )
+        return
     if net.omega_kind == "absent":
         raise ValueError(
             "a large intrinsic length makes the new activation linear, and this network has none: "
@@ -126,4 +138,3 @@ def _linear_place(net: MLP, way: str, omega: float) -> tuple[float, float]:
         )
     if not omega > 0:
         raise ValueError(f"omega must be positive, got {omega}")
-    return omega, 1.0
