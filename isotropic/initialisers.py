@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isotropic.affine import Affine, Dense
 from isotropic.draws import Fill, fill
+from isotropic.functional._norms import working
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,29 @@ def _he_normal(weight: Tensor, generator: torch.Generator | None) -> Tensor:
     return nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[1]), generator=generator)
 
 
-def _haar(weight: Tensor, generator: torch.Generator | None) -> Tensor:
-    return nn.init.orthogonal_(weight, generator=generator)
+@torch.no_grad()
+def haar(weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Fill a matrix in place with a (semi-)orthogonal one, uniformly distributed.
+
+    Parameters
+    ----------
+    weight : Tensor (m, n)
+        Of any precision: no library decomposes half precision, which is drawn in float32.
+    generator : torch.Generator, optional
+        Where it is drawn from, on the same device.
+
+    Returns
+    -------
+    Tensor (m, n)
+        The same tensor.
+
+    Examples
+    --------
+    >>> turn = haar(torch.empty(2, 2, dtype=torch.float64))
+    >>> torch.allclose(turn @ turn.T, torch.eye(2, dtype=torch.float64))
+    True
+    """
+    return weight.copy_(nn.init.orthogonal_(working(weight), generator=generator))
 
 
 def _xavier_normal(weight: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -70,7 +92,7 @@ INITIALISERS: dict[str, Initialiser] = {
         Initialiser("normal", _standard, "O(n)", "O(n)"),
         Initialiser("xavier-normal", _xavier_normal, "O(n)", "O(n)"),
         Initialiser("he-normal", _he_normal, "O(n)", "O(n)"),
-        Initialiser("haar", _haar, "O(n)", "O(n)"),
+        Initialiser("haar", haar, "O(n)", "O(n)"),
         Initialiser("xavier-uniform", _xavier_uniform, "B_n", "B_n"),
     )
 }

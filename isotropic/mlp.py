@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from isotropic.affine import FORMS as LAYERS
 from isotropic.affine import PSI_KINDS, Affine, shape_in_state
 from isotropic.checks import require_whole
+from isotropic.initialisers import haar
 from isotropic.intrinsic import OMEGA_KINDS, SCALES, RadialActivation
 from isotropic.modules import FORMS
 from isotropic.modules import activation as make_activation
@@ -107,7 +108,7 @@ class MLP(nn.Module):
         self.norms = nn.ModuleList()
         for index, (before, after) in enumerate(pairwise(widths)):
             layer = self.new_layer(index, before, after)
-            nn.init.orthogonal_(layer.weight)
+            haar(layer.weight)
             self.layers.append(layer)
             if index < len(widths) - 2:
                 self.activations.append(self.new_activation())

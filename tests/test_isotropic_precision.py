@@ -90,3 +90,20 @@ def test_a_form_keeps_its_own_copy_of_the_frame():
     form = isotropic.Tanh(frame)
     frame.mul_(2)
     assert torch.equal(form.frame, torch.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_orthogonal_weights_of_half_precision_are_drawn_in_single(dtype):
+    torch.manual_seed(5)
+    single = isotropic.MLP([6, 5, 3])
+    torch.manual_seed(5)
+    net = isotropic.MLP([6, 5, 3], dtype=dtype)
+    for half, layer in zip(net.layers, single.layers, strict=True):
+        assert torch.equal(half.weight, layer.weight.to(dtype))
+    column = isotropic.adapt.new_columns("semi-orthogonal", net.layers[1].weight.detach().T, 1)
+    assert (net.layers[1].weight.double() @ column.double()).abs().max() < torch.finfo(dtype).eps
+    assert net(torch.ones(2, 6, dtype=dtype)).dtype == dtype
+    drawn = isotropic.initialise(net, "haar", torch.Generator().manual_seed(3))
+    wanted = isotropic.initialise(single, "haar", torch.Generator().manual_seed(3))
+    for half, layer in zip(drawn.layers, wanted.layers, strict=True):
+        assert torch.equal(half.weight, layer.weight.to(dtype))

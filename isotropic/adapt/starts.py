@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from isotropic.draws import drawn_on, normal
+from isotropic.functional._norms import working
 
 COLUMNS = ("normal", "existing", "semi-orthogonal", "zero")
 BIASES = ("zero", "length")
@@ -74,7 +75,7 @@ def new_columns(
     if kind == "existing":
         mixed = outgoing @ draw[:present]
         return mixed * (size * math.sqrt(rows) / mixed.norm(dim=0).clamp_min(1e-30))
-    basis, values, _ = torch.linalg.svd(outgoing)
+    basis, values, _ = torch.linalg.svd(working(outgoing))
     rank = int((values > 1e-10 * values.max()).sum()) if len(values) else 0
     if rows - rank < count:
         raise ValueError(
@@ -83,8 +84,8 @@ def new_columns(
             "'normal' or 'existing'"
         )
     free = basis[:, rank:]
-    frame, _ = torch.linalg.qr(free @ draw[: rows - rank])
-    return frame * (size * math.sqrt(rows))
+    frame, _ = torch.linalg.qr(free @ draw[: rows - rank].to(free))
+    return (frame * (size * math.sqrt(rows))).to(outgoing)
 
 
 def new_biases(
