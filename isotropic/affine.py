@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
@@ -270,7 +271,7 @@ def shape_in_state(entries: Mapping[str, Tensor]) -> tuple[str, int, int | None]
     Returns
     -------
     form, out_features, in_features
-        ``in_features`` is None for the forms that do not record it.
+        ``in_features`` is None for a diagonal, which does not record it.
 
     Raises
     ------
@@ -292,5 +293,12 @@ def shape_in_state(entries: Mapping[str, Tensor]) -> tuple[str, int, int | None]
         if "singular" in entries:
             return "diagonal", out, None
         if "packed" in entries:
-            return "triangular", out, None
+            return "triangular", out, _trapezoid_width(out, entries["packed"].numel())
     raise ValueError(f"no affine layer is stored as {sorted(entries)}")
+
+
+def _trapezoid_width(rows: int, count: int) -> int:
+    """Columns of a matrix with this many entries on and above its diagonal."""
+    if count >= rows * (rows + 1) // 2:
+        return (count + rows * (rows - 1) // 2) // rows
+    return (math.isqrt(8 * count + 1) - 1) // 2

@@ -283,10 +283,8 @@ class MLP(nn.Module):
                 entries.setdefault(int(number), {})[name] = tensor
         if sorted(entries) != list(range(len(entries))) or len(entries) < 1:
             return
-        before = self.layers[0].in_features
-        for index in range(len(entries)):
-            form, after, stored = shape_in_state(entries[index])
-            before = stored or before
+        shapes = _shapes(entries, self.layers[0].in_features)
+        for index, (form, before, after) in enumerate(shapes):
             new = self.new_layer(index, before, after, form).to(self.layers[0].bias)
             if index >= self.depth:
                 self.layers.append(new)
@@ -296,7 +294,6 @@ class MLP(nn.Module):
                 self.layers[index] = new
                 if index < len(entries) - 1 and index < len(self.norms):
                     self.norms[index] = self.new_norm(after)
-            before = after
         del self.layers[len(entries) :]
         del self.activations[len(entries) - 1 :]
         del self.norms[len(entries) - 1 :]
@@ -306,6 +303,21 @@ class MLP(nn.Module):
     def extra_repr(self) -> str:
         """Widths and activation."""
         return f"{self.widths}, {self.activation!r}"
+
+
+def _shapes(entries: dict[int, dict[str, Tensor]], width: int) -> list[tuple[str, int, int]]:
+    """Form and widths of every layer in a state dict; ``width`` where the first tells none."""
+    shapes: list[tuple[str, int, int]] = []
+    for index in range(len(entries)):
+        form, after, stored = shape_in_state(entries[index])
+        if index and stored not in (None, width):
+            raise ValueError(
+                f"layer {index} of a state dict must take the {width} features that the layer "
+                f"before gives, got a matrix for {stored}: load that of one whole network"
+            )
+        shapes.append((form, stored or width, after))
+        width = after
+    return shapes
 
 
 def _signature(layer: Affine) -> tuple[str, int, int, str]:

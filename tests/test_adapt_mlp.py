@@ -1,5 +1,6 @@
 """The adaptable perceptron: its function, its kinds of omega and psi, its state dicts."""
 
+import copy
 import math
 
 import pytest
@@ -148,6 +149,28 @@ def test_a_state_dict_loads_into_a_network_of_other_widths_and_forms():
     shallow = filled([6, 5, 3])
     deeper.load_state_dict(shallow.state_dict())
     assert torch.equal(deeper(x), shallow(x))
+
+
+@pytest.mark.parametrize("widths", [[6, 5, 3], [4, 7, 3], [5, 5, 3], [1, 3, 2], [3, 1, 2]])
+def test_a_triangular_first_layer_tells_its_input_width(widths):
+    net = adapt.sparsify(filled(widths), triangular=True)
+    assert net.layers[0].form == "triangular"
+    other = isotropic.MLP([9, 5, 3], dtype=D)
+    other.load_state_dict(net.state_dict())
+    assert other.widths == widths
+    x = torch.randn(4, widths[0], dtype=D)
+    assert torch.equal(other(x), net(x))
+
+
+def test_layers_that_do_not_meet_are_refused():
+    net = isotropic.MLP([4, 5, 3])
+    before = copy.deepcopy(net.state_dict())
+    mixed = isotropic.MLP([6, 7, 3]).state_dict()
+    mixed["layers.1.weight"] = torch.zeros(3, 9)
+    with pytest.raises(ValueError, match=r"layer 1 .* the 7 features .* got a matrix for 9: load"):
+        net.load_state_dict(mixed)
+    assert net.widths == [4, 5, 3]
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
 def test_loading_still_refuses_what_does_not_belong():
