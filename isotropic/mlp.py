@@ -287,18 +287,18 @@ class MLP(nn.Module):
         for index, (form, before, after) in enumerate(shapes):
             new = self.new_layer(index, before, after, form).to(self.layers[0].bias)
             if index >= self.depth:
-                self.layers.append(new)
-                self.activations.append(self.new_activation().to(new.bias))
-                self.norms.append(self.new_norm(before))
+                activation = self.new_activation().to(new.bias)
+                self.layers.append(new.train(self.training))
+                self.activations.append(activation.train(self.training))
+                self.norms.append(self.new_norm(before).train(self.training))
             elif _signature(self.layers[index]) != _signature(new):
-                self.layers[index] = new
+                self.layers[index] = new.train(self.layers[index].training)
                 if index < len(entries) - 1 and index < len(self.norms):
-                    self.norms[index] = self.new_norm(after)
+                    training = self.norms[index].training
+                    self.norms[index] = self.new_norm(after).train(training)
         del self.layers[len(entries) :]
         del self.activations[len(entries) - 1 :]
         del self.norms[len(entries) - 1 :]
-        # New modules start in training mode, whatever mode the network is in.
-        self.train(self.training)
 
     def extra_repr(self) -> str:
         """Widths and activation."""

@@ -56,6 +56,20 @@ def test_a_length_beyond_the_precision_is_refused():
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize("way", ["length", "origin"])
+def test_an_inserted_layer_takes_the_mode_of_the_network_and_gives_none(way):
+    net = filled([5, 6, 3]).eval()
+    net.activations[0].train()
+    adapt.insert_layer(net, 0, way=way)
+    assert [name for name, module in net.named_modules() if module.training] == ["activations.0"]
+    net.train()
+    net.activations[0].eval()
+    adapt.insert_layer(net, 1, way=way)
+    assert [name for name, module in net.named_modules() if not module.training] == [
+        "activations.0"
+    ]
+
+
 def test_an_inserted_layer_can_be_adapted_in_turn():
     net = filled([5, 6, 4, 3])
     x = torch.randn(9, 5, dtype=D)

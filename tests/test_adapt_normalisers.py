@@ -143,3 +143,32 @@ def test_components_of_our_own_batchnorm():
     turn, _ = adapt.find_components(net, 1, X)
     part = adapt.represent_components(net, 1, turn, "full")
     assert (part(X) - before).abs().max() < 1e-9
+
+
+def load_itself(net):
+    net.load_state_dict(net.state_dict())
+
+
+def load_another_width(net):
+    wider = filled([5, 9, 4, 3], normaliser=lambda n: DiagonalBatchNorm(n).double())
+    net.load_state_dict(wider.state_dict())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: adapt.diagonalise_covariance(net, 1, X),
+        lambda net: hidden_rows(net, 1, X),
+        lambda net: adapt.densify(net, 0),
+        load_itself,
+        load_another_width,
+    ],
+    ids=["covariance", "rows", "dense", "itself", "width"],
+)
+def test_modules_keep_the_mode_they_were_given(change):
+    net = network(lambda n: DiagonalBatchNorm(n).double()).train()
+    net.norms[0].eval()
+    net.layers[0].eval()
+    change(net)
+    held = [name for name, module in net.named_modules() if not module.training]
+    assert held == ["layers.0", "norms.0"]

@@ -9,6 +9,7 @@ from isotropic.adapt.checks import require_dense, require_isotropic, require_lay
 from isotropic.adapt.rotations import turn_hidden
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.mlp import MLP
+from isotropic.modes import evaluating
 from isotropic.normalise import DiagonalBatchNorm
 
 
@@ -38,13 +39,11 @@ def hidden_rows(net: MLP, layer: int, x: Tensor) -> Tensor:
     """
     found: list[Tensor] = []
     handle = net.activations[layer].register_forward_hook(lambda m, a, out: found.append(out))
-    training = net.training
-    net.eval()
     try:
-        net(x)
+        with evaluating(net):
+            net(x)
     finally:
         handle.remove()
-        net.train(training)
     return found[0]
 
 

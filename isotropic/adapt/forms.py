@@ -155,5 +155,5 @@ def replace_form(net: MLP, layer: int, form: str) -> Affine:
         new.bias.copy_(old.bias)
         if old.has_psi:
             new.psi.copy_(old.psi)
-    net.layers[layer] = new
+    net.layers[layer] = new.train(old.training)
     return new

@@ -109,10 +109,12 @@ def insert_layer(
             new.psi.copy_(size * turn @ carried)
             behind.psi.zero_()
         behind.weight.copy_(outgoing)
-    net.layers.insert(after + 1, new)
-    net.activations.insert(after + 1, activation)
-    net.norms.insert(after + 1, nn.Identity())
-    net.train(net.training)
+    for modules, module in (
+        (net.layers, new),
+        (net.activations, activation),
+        (net.norms, nn.Identity()),
+    ):
+        modules.insert(after + 1, module.train(net.training))
 
 
 def _require_way(net: MLP, way: str, omega: float) -> None:
