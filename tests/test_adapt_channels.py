@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import isotropic
 from isotropic import RadialActivation, adapt
 
 D = torch.float64
@@ -32,6 +33,11 @@ CHAINS = {
         radial(), after=nn.Conv2d(6, 3, 3, padding=1, padding_mode="circular")
     ),
     "reflect": lambda: chain(radial(), nn.ReflectionPad2d(1)),
+    "a plain form": lambda: chain(isotropic.IsotropicTanh(dim=1)),
+    "a profile": lambda: chain(isotropic.Radial(torch.atan, dim=-3)),
+    "a mixture": lambda: chain(
+        isotropic.Mixture(isotropic.IsotropicTanh(dim=1), isotropic.IsotropicLog1p(dim=-3), 0.3)
+    ),
     "average pooling": lambda: chain(radial(), nn.AvgPool2d(2), nn.Identity()),
     "no bias": lambda: chain(radial(), first=nn.Conv2d(2, 6, 3, bias=False)),
     "more channels than inputs": lambda: chain(radial(), first=nn.Conv2d(2, 6, 1)),
@@ -226,6 +232,12 @@ REFUSED = [
     (lambda: chain(radial(), first=nn.Conv2d(2, 6, 3, groups=2)), "'0' has 2 groups"),
     (lambda: chain(radial(), after=nn.Conv2d(6, 3, 3, groups=3)), "'2' has 3 groups"),
     (lambda: chain(RadialActivation()), "takes norms along axis -1"),
+    (lambda: chain(isotropic.IsotropicTanh()), "takes norms along axis -1"),
+    (
+        lambda: chain(isotropic.Mixture(isotropic.IsotropicTanh(dim=1), "isotropic-tanh", 0.5)),
+        "takes norms along axis -1",
+    ),
+    (lambda: chain(isotropic.L2Norm()), "'1' does not say along which axis it takes norms"),
     (lambda: nn.Sequential(nn.Conv2d(2, 6, 3), radial()), "no affine layer follows"),
     (lambda: chain(radial(), nn.Flatten(2), after=nn.Linear(81, 3)), "must flatten from axis 1"),
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from isotropic.composed import Mixture
 from isotropic.intrinsic import RadialActivation
 
 _PASS = (
@@ -168,13 +169,8 @@ def _only_user(node: fx.Node, layer: str) -> fx.Node:
 
 
 def _require_passing(module: nn.Module, name: str) -> None:
-    axis = getattr(module, "axis", getattr(module, "dim", None))
     if isinstance(module, RadialActivation) or getattr(module, "group", None) == "O(n)":
-        if axis not in (1, -3):
-            raise ValueError(
-                f"{name!r} takes norms along axis {axis}, channels are axis 1: rotations of the "
-                "channels do not pass it"
-            )
+        _require_channels(module, name)
         return
     if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
         raise ValueError(f"{name!r} must flatten from axis 1 to the end")
@@ -189,6 +185,26 @@ def _require_passing(module: nn.Module, name: str) -> None:
         f"{type(module).__name__} between the layers ({name!r}) is not known to commute with "
         "rotations of the channels"
     )
+
+
+def _require_channels(module: nn.Module, name: str) -> None:
+    """Refuse norms along another axis than that of the channels."""
+    if isinstance(module, Mixture):
+        _require_channels(module.first, name)
+        _require_channels(module.second, name)
+        return
+    settings: dict[str, Any] = getattr(module, "settings", {})
+    axis = getattr(module, "axis", getattr(module, "dim", settings.get("dim")))
+    if axis is None:
+        raise ValueError(
+            f"{name!r} does not say along which axis it takes norms, by an attribute axis or dim; "
+            "channels are axis 1"
+        )
+    if axis not in (1, -3):
+        raise ValueError(
+            f"{name!r} takes norms along axis {axis}, channels are axis 1: rotations of the "
+            "channels do not pass it"
+        )
 
 
 _SUMS: tuple[Callable[..., Any], ...] = (operator.add, operator.iadd, torch.add)
