@@ -177,6 +177,27 @@ def test_pseudo_inverse_falls_back_where_rank_is_missing():
     assert torch.equal(net.layers[1].weight, outgoing[:, :4])
 
 
+def test_the_pseudo_inverse_carries_the_psi_of_the_neurons_that_stay():
+    net = filled([4, 4, 6, 3])
+    with torch.no_grad():
+        # Inputs of one length meet one scalar factor: the mean of psi's effect is its effect.
+        net.layers[0].weight.copy_(torch.eye(4))
+        net.layers[0].bias.zero_()
+        net.layers[1].weight[4:] = torch.randn(2, 4, dtype=D) @ net.layers[1].weight[:4]
+        net.layers[1].psi[:4], net.layers[1].psi[4:] = 0.8, 0.0
+        net.layers[2].bias.zero_()
+    x = torch.nn.functional.normalize(torch.randn(50, 4, dtype=D))
+    before = copy.deepcopy(net)
+    with pytest.raises(ValueError, match=r"not decayed \(largest entry 0\.8\)"):
+        adapt.prune(net, 1, [4, 5], correction="pseudo-inverse")
+    adapt.prune(copy.deepcopy(net), 1, [4, 5])
+    net.measure(x)
+    adapt.prune(net, 1, [4, 5], correction="pseudo-inverse")
+    # The logits are the same up to the scalar factor, which the lost rows took part in.
+    cosine = torch.cosine_similarity(net(x), before(x))
+    assert (cosine - 1).abs().max() < 1e-12
+
+
 def test_batched_pruning_is_pruning_one_at_a_time():
     net = filled([7, 6, 6, 3])
     net.measure(torch.randn(50, 7, dtype=D))

@@ -176,7 +176,8 @@ def prune(
     Raises
     ------
     TypeError, ValueError
-        When the rows to go still have a live psi and its mean effect is not known.
+        When the rows to go (or, for the pseudo-inverse, any) still have a live psi and its mean
+        effect is not known.
 
     Notes
     -----
@@ -204,7 +205,8 @@ def prune(
             f"0, got {list(neurons)}"
         )
     require_resizable(net, layer, -len(gone))
-    require_carried_psi(net, layer, gone)
+    # Other columns behind the neurons that stay change what their psi adds, too.
+    require_carried_psi(net, layer, gone if correction == "delete" else None)
     _prune(net, layer, gone, correction, Carrier(optimizer))
 
 
@@ -355,10 +357,10 @@ def _prune(net: MLP, layer: int, gone: list[int], correction: str, carrier: Carr
     dropped[gone] = True
     keep = torch.nonzero(~dropped).squeeze(1)
     bias = this.bias.detach().to(work)
-    if this.has_psi and bool((this.psi[gone] != 0).any()):
-        # psi's share of the lost pre-activation varies with the input: its mean is carried over.
-        mean = net.activations[layer - 1].mean_scale
-        bias = torch.where(dropped, bias + mean * this.psi.detach().to(work), bias)
+    mean = net.activations[layer - 1].mean_scale if this.has_psi else None
+    if mean is not None:
+        # psi's share of the pre-activations varies with the input: its mean is carried over.
+        bias = bias + mean * this.psi.detach().to(work)
     outgoing = after.weight.detach().to(work)
     refit = outgoing[:, keep]
     if correction == "pseudo-inverse":
