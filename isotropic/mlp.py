@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -39,9 +40,9 @@ class MLP(nn.Module):
         "decay" (trainable, and part of :meth:`penalty`), or "expectation" (none; their mean
         goes into the bias). "auto" is "decay" where it can be, else "absent".
     initial_omega : float
-        Where omega starts.
+        Where omega starts, positive.
     psi_decay : float
-        Strength of :meth:`penalty`.
+        Strength of :meth:`penalty`, at least 0.
     normaliser : callable, optional
         Makes one module per hidden layer from its width, applied after the activation. Then psi
         must be "absent": a normaliser would have to carry the scalar factor along.
@@ -58,7 +59,8 @@ class MLP(nn.Module):
     Raises
     ------
     ValueError
-        Widths that are none, an unknown name, or kinds that do not go together.
+        Widths that are none, an unknown name, kinds that do not go together, or numbers out of
+        their range.
 
     Notes
     -----
@@ -97,6 +99,10 @@ class MLP(nn.Module):
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"widths must be two or more positive numbers, got {list(widths)}")
         widths = [require_whole("widths", width, 1) for width in widths]
+        if initial_omega == math.inf:
+            raise ValueError("initial_omega must be finite, got inf")
+        if not 0 <= psi_decay < math.inf:
+            raise ValueError(f"psi_decay must be finite and at least 0, got {psi_decay}")
         self.activation = activation
         self.omega_kind, self.psi_kind = _kinds(activation, omega, psi, normaliser is not None)
         self.initial_omega = initial_omega
@@ -196,9 +202,7 @@ class MLP(nn.Module):
         Tensor (..., outputs)
             The last layer's pre-activations.
         """
-        if x.dim() > 2 and x.shape[-1] != self.layers[0].in_features:
-            x = x.flatten(1)
-        z = self.layers[0](x)
+        z = self.layers[0](self._flat(x))
         for layer, activation, norm in zip(
             self.layers[1:], self.activations, self.norms, strict=True
         ):
@@ -226,7 +230,9 @@ class MLP(nn.Module):
     def parameter_groups(self, weight_decay: float = 1e-3) -> list[dict[str, Any]]:
         """Parameters for an optimiser, with weight decay on matrices only.
 
-        Decay would pull log omega to 0, that is omega to 1, and psi and biases off their meaning.
+        That is what layers make their matrices of, singular values included. Decay would pull log
+        omega to 0, that is omega to 1, gains of normalisers to 0, and psi and biases off their
+        meaning.
 
         Parameters
         ----------
@@ -241,8 +247,8 @@ class MLP(nn.Module):
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for name, parameter in self.named_parameters():
-            vector = name.endswith(("bias", "psi", "log_omega"))
-            (plain if vector else decayed).append(parameter)
+            matrix = name.startswith("layers.") and not name.endswith(("bias", "psi"))
+            (decayed if matrix else plain).append(parameter)
         return [
             {"params": decayed, "weight_decay": weight_decay},
             {"params": plain, "weight_decay": 0.0},
@@ -257,17 +263,22 @@ class MLP(nn.Module):
 
         Parameters
         ----------
-        x : Tensor (rows, n)
-            Inputs.
+        x : Tensor (..., n)
+            Inputs, as :meth:`forward` takes them.
         """
         if self.psi_kind == "absent":
             raise ValueError("a network with psi='absent' has no use for mean scalar factors")
-        z = self.layers[0](x)
+        z = self.layers[0](self._flat(x))
         for layer, activation in zip(self.layers[1:], self.activations, strict=True):
             scale = activation.scale(z)
             activation.reset_scale()
             activation.add_scale(scale)
             z = layer(activation(z, scale), scale)
+
+    def _flat(self, x: Tensor) -> Tensor:
+        """Flatten images to rows, and leave sequences of rows alone."""
+        image = x.dim() > 2 and x.shape[-1] != self.layers[0].in_features
+        return x.flatten(1) if image else x
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         # Children load after this, so remaking them here is in time.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import isotropic
 from isotropic import adapt
+from isotropic.adapt.forms import replace_form
 from isotropic.intrinsic import SCALES, RadialActivation
 
 D = torch.float64
@@ -113,6 +114,25 @@ def test_weight_decay_touches_matrices_only():
     assert len(decayed["params"]) + len(plain["params"]) == len(list(net.parameters()))
 
 
+def test_weight_decay_touches_what_matrices_are_made_of_in_every_form():
+    net = filled([6, 5, 5, 5, 3], normaliser=lambda n: torch.nn.RMSNorm(n), psi="absent")
+    for layer, form in enumerate(("left", "diagonal", "triangular", "dense")):
+        replace_form(net, layer, form)
+    decayed, plain = net.parameter_groups()
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    assert [names[id(parameter)] for parameter in decayed["params"]] == [
+        "layers.0.singular",
+        "layers.0.right",
+        "layers.1.singular",
+        "layers.2.packed",
+        "layers.3.weight",
+    ]
+    assert {"norms.0.weight", "layers.0.bias", "activations.0.log_omega"} <= {
+        names[id(parameter)] for parameter in plain["params"]
+    }
+    assert len(decayed["params"]) + len(plain["params"]) == len(names)
+
+
 def test_mean_scale_is_weighted_by_rows_and_only_counts_training():
     net = filled([4, 5, 2])
     x = torch.randn(10, 4, dtype=D)
@@ -189,6 +209,9 @@ def test_loading_still_refuses_what_does_not_belong():
         ({"psi": "maybe"}, "psi must be one of"),
         ({"initial_omega": 0.0}, "initial_omega must be positive, got 0.0"),
         ({"initial_omega": -1.0}, "initial_omega must be positive"),
+        ({"initial_omega": math.inf}, "initial_omega must be finite, got inf"),
+        ({"psi_decay": -1.0}, "psi_decay must be finite and at least 0, got -1.0"),
+        ({"psi_decay": math.nan}, "psi_decay must be finite and at least 0, got nan"),
         ({"activation": "tanh", "omega": "fixed"}, "acts on each neuron by itself"),
         ({"normaliser": torch.nn.Identity, "psi": "decay"}, "psi must be 'absent'"),
     ],
@@ -219,6 +242,10 @@ def test_images_are_flattened_and_sequences_are_not():
     assert torch.equal(net(images), net(images.reshape(4, 12)))
     sequences = torch.randn(2, 7, 12, dtype=D)
     assert torch.equal(net(sequences)[1], net(sequences[1]))
+    net.measure(images)
+    seen = net.activations[0].mean_scale
+    net.measure(images.reshape(4, 12))
+    assert net.activations[0].mean_scale == seen
 
 
 def test_measuring_a_network_without_psi_is_refused():

@@ -27,7 +27,9 @@ def factorise(net: nn.Module, layer: int, freeze: bool = False) -> None:
         Any affine layer but the last.
     freeze : bool
         Whether the singular values stop training. ``V^T`` goes on, and its rows may shrink or
-        lean: :func:`orthonormalise` takes them back, so that the frozen values are the matrix's.
+        lean: :func:`orthonormalise` takes them back, so that the frozen values are the matrix's. A
+        state dict does not tell: where it is loaded into another network, freeze them again with
+        ``net.layers[layer].singular.requires_grad_(False)``.
 
     Notes
     -----
