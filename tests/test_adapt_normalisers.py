@@ -114,6 +114,12 @@ def test_a_normaliser_sees_new_biases(name, change):
     assert (net(X) - before).abs().max() < 1e-12
 
 
+def test_an_adapter_that_could_not_grow_is_refused_before_it_changes_anything():
+    with pytest.raises(ValueError, match=r"MeanNorm behind layer . .* use biases='zero'"):
+        adapt.NeuroAdapter(network(EXACT["mean"]), columns="zero", biases="length")
+    adapt.NeuroAdapter(network(EXACT["mean"]))
+
+
 @pytest.mark.parametrize("name", ["l2", "frob", "weighted", "whitening"])
 def test_only_the_mean_norm_lets_a_layer_be_pruned(name):
     with pytest.raises(ValueError, match="pruned one takes its share of the norm along"):

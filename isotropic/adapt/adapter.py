@@ -10,11 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_isotropic, require_layer
+from isotropic.adapt.checks import (
+    require_carried_psi,
+    require_isotropic,
+    require_layer,
+    require_resizable,
+    require_unnormalised,
+)
 from isotropic.adapt.importance import COUNTS, IMPORTANCES, importances, scaffold_count
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import BIASES, COLUMNS
-from isotropic.adapt.widths import grow, prune, require_carried_psi, require_resizable
+from isotropic.adapt.widths import grow, prune
 from isotropic.checks import require_whole
 
 
@@ -139,6 +145,8 @@ class NeuroAdapter:
         for layer in indices:
             for change in (1, -1):
                 require_resizable(self.model, layer, change)
+            if biases != "zero":
+                require_unnormalised(self.model, layer)
         self.layers = tuple(sorted(indices, reverse=True))
         self.optimiser = optimiser
         self.threshold = _positive("threshold", threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from isotropic.adapt.states import require_known, require_owned
 from isotropic.checks import require_whole
 from isotropic.mlp import MLP
+from isotropic.normalise import L2Norm, MeanNorm
 
 # Normalisers that a rotation passes say so by their group; these are torch's own that it does not.
 _REASONS: tuple[tuple[type[nn.Module], str], ...] = (
@@ -142,6 +144,104 @@ def require_dense(net: MLP, *layers: int) -> None:
                 f"layer {layer} must be dense to be changed, but it is {form}: call "
                 f"adapt.densify(net, {layer}) first"
             )
+
+
+def require_resizable(net: MLP, layer: int, change: int) -> None:
+    """Refuse what cannot change width: factored layers, normalisers that know the width.
+
+    Parameters
+    ----------
+    net : MLP
+        The network.
+    layer : int
+        The layer.
+    change : int
+        By how much; 0 asks nothing of a normaliser.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+
+    Examples
+    --------
+    >>> require_resizable(MLP([2, 2, 2]), 0, 1)
+    """
+    require_dense(net, layer, layer + 1)
+    norm = net.norms[layer]
+    if change == 0 or isinstance(norm, nn.Identity | MeanNorm):
+        return
+    if change > 0 and type(norm) is L2Norm:
+        return
+    raise ValueError(
+        f"{type(norm).__name__} behind layer {layer} does not let its width change: a new "
+        "coordinate has no variance to divide by or changes the mean over coordinates, and a "
+        "pruned one takes its share of the norm along; MeanNorm does"
+    )
+
+
+def require_carried_psi(net: MLP, layer: int, neurons: Sequence[int] | None = None) -> None:
+    """Refuse to prune neurons whose psi has not decayed unless its mean effect is known.
+
+    Parameters
+    ----------
+    net : MLP
+        The network.
+    layer : int
+        The layer to be pruned.
+    neurons : sequence of int, optional
+        Which neurons; all by default.
+
+    Raises
+    ------
+    ValueError
+        With the way out.
+
+    Examples
+    --------
+    >>> require_carried_psi(MLP([2, 2, 2]), 0)
+    """
+    this = net.layers[layer]
+    if this.has_psi:
+        psi = this.psi.detach().abs()
+        largest = float((psi if neurons is None else psi[list(neurons)]).max())
+        if largest > 0 and net.activations[layer - 1].mean_scale is None:
+            raise ValueError(
+                f"psi of layer {layer} has not decayed (largest entry {largest:.3g}) and its mean "
+                "effect is not known: call net.measure(inputs) first, so that it is carried over"
+            )
+    if net.psi_kind == "expectation" and net.activations[layer].mean_scale is None:
+        raise ValueError(
+            f"psi='expectation' needs the mean scalar factor of layer {layer}: train, or call "
+            "net.measure(inputs) first"
+        )
+
+
+def require_unnormalised(net: MLP, layer: int) -> None:
+    """Refuse new biases where a normaliser would divide by a norm that they add to.
+
+    Parameters
+    ----------
+    net : MLP
+        The network.
+    layer : int
+        The layer to be grown.
+
+    Raises
+    ------
+    ValueError
+        With the way out.
+
+    Examples
+    --------
+    >>> require_unnormalised(MLP([2, 2, 2]), 0)
+    """
+    norm = net.norms[layer]
+    if not isinstance(norm, nn.Identity):
+        raise ValueError(
+            f"{type(norm).__name__} behind layer {layer} divides by a norm that new biases add to: "
+            "use biases='zero'"
+        )
 
 
 def require_rotatable(norm: nn.Module, approximate: bool = False) -> None:

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from isotropic.adapt.checks import require_dense, require_isotropic, require_layer
+from isotropic.adapt.checks import (
+    require_carried_psi,
+    require_isotropic,
+    require_layer,
+    require_resizable,
+    require_unnormalised,
+)
 from isotropic.adapt.importance import importances, require_importance
 from isotropic.adapt.rotations import diagonalise
 from isotropic.adapt.starts import gradient_share, new_biases, new_columns
 from isotropic.adapt.states import Carrier, work_dtype
 from isotropic.checks import require_whole
 from isotropic.mlp import MLP
-from isotropic.normalise import L2Norm, MeanNorm
 
 CORRECTIONS = ("delete", "pseudo-inverse")
 
@@ -210,77 +215,6 @@ def prune(
     _prune(net, layer, gone, correction, Carrier(optimizer))
 
 
-def require_resizable(net: MLP, layer: int, change: int) -> None:
-    """Refuse what cannot change width: factored layers, normalisers that know the width.
-
-    Parameters
-    ----------
-    net : MLP
-        The network.
-    layer : int
-        The layer.
-    change : int
-        By how much; 0 asks nothing of a normaliser.
-
-    Raises
-    ------
-    ValueError
-        With the reason.
-
-    Examples
-    --------
-    >>> require_resizable(MLP([2, 2, 2]), 0, 1)
-    """
-    require_dense(net, layer, layer + 1)
-    norm = net.norms[layer]
-    if change == 0 or isinstance(norm, nn.Identity | MeanNorm):
-        return
-    if change > 0 and type(norm) is L2Norm:
-        return
-    raise ValueError(
-        f"{type(norm).__name__} behind layer {layer} does not let its width change: a new "
-        "coordinate has no variance to divide by or changes the mean over coordinates, and a "
-        "pruned one takes its share of the norm along; MeanNorm does"
-    )
-
-
-def require_carried_psi(net: MLP, layer: int, neurons: Sequence[int] | None = None) -> None:
-    """Refuse to prune neurons whose psi has not decayed unless its mean effect is known.
-
-    Parameters
-    ----------
-    net : MLP
-        The network.
-    layer : int
-        The layer to be pruned.
-    neurons : sequence of int, optional
-        Which neurons; all by default.
-
-    Raises
-    ------
-    ValueError
-        With the way out.
-
-    Examples
-    --------
-    >>> require_carried_psi(MLP([2, 2, 2]), 0)
-    """
-    this = net.layers[layer]
-    if this.has_psi:
-        psi = this.psi.detach().abs()
-        largest = float((psi if neurons is None else psi[list(neurons)]).max())
-        if largest > 0 and net.activations[layer - 1].mean_scale is None:
-            raise ValueError(
-                f"psi of layer {layer} has not decayed (largest entry {largest:.3g}) and its mean "
-                "effect is not known: call net.measure(inputs) first, so that it is carried over"
-            )
-    if net.psi_kind == "expectation" and net.activations[layer].mean_scale is None:
-        raise ValueError(
-            f"psi='expectation' needs the mean scalar factor of layer {layer}: train, or call "
-            "net.measure(inputs) first"
-        )
-
-
 def _new_entries(
     net: MLP,
     layer: int,
@@ -306,12 +240,8 @@ def _new_entries(
             raise ValueError(f"{name} must be finite, got {given.tolist()}")
     columns, biases = columns.detach().to(outgoing), biases.detach().to(outgoing)
     taken = _square(biases)
-    norm = net.norms[layer]
-    if taken > 0 and not isinstance(norm, nn.Identity):
-        raise ValueError(
-            f"{type(norm).__name__} behind layer {layer} divides by a norm that new biases add to: "
-            "use biases='zero'"
-        )
+    if taken > 0:
+        require_unnormalised(net, layer)
     if taken > 0 and taken >= omega:
         raise ValueError(
             f"omega must stay positive: the new biases take {taken:.3g} of {omega:.3g}; make them "
