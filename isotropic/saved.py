@@ -31,7 +31,7 @@ class Checkpoint:
     epoch : int
         The last finished epoch.
     state : list of list of tensor
-        Parameters and momenta of the stack.
+        Parameters and momenta of the stack; None for the momentum of what has none.
     generators : list of tensor
         State of each seed's generator of batch orders.
     networks : list of dict
@@ -40,7 +40,7 @@ class Checkpoint:
 
     fingerprint: dict[str, Any]
     epoch: int = 0
-    state: list[list[torch.Tensor]] = field(default_factory=list)
+    state: list[list[Any]] = field(default_factory=list)
     generators: list[torch.Tensor] = field(default_factory=list)
     networks: list[dict[str, Any]] = field(default_factory=list)
 

@@ -204,7 +204,8 @@ class _Lone:
         tensors, momenta = self.saved.state
         model.load_state_dict(dict(zip(model.state_dict(), tensors, strict=True)))
         for parameter, momentum in zip(model.parameters(), momenta, strict=True):
-            self.optimiser.state[parameter]["momentum_buffer"] = momentum.clone()
+            if momentum is not None:
+                self.optimiser.state[parameter]["momentum_buffer"] = momentum.clone()
         self.generator.set_state(self.saved.generators[0])
         return self.saved.epoch + 1
 
@@ -232,7 +233,9 @@ class _Lone:
             self._record(entry)
         if self.path is not None and epoch:
             self.saved.epoch, self.saved.generators = epoch, [self.generator.get_state()]
-            momenta = [self.optimiser.state[p]["momentum_buffer"] for p in model.parameters()]
+            # SGD without momentum keeps none, and neither does a parameter that is not trained.
+            state = [self.optimiser.state.get(p, {}) for p in model.parameters()]
+            momenta = [each.get("momentum_buffer") for each in state]
             self.saved.state = [list(model.state_dict().values()), momenta]
             self.saved.save(self.path)
 

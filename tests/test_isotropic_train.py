@@ -228,6 +228,28 @@ def test_a_stopped_training_goes_on_exactly(tmp_path):
         assert torch.equal(one, other)
 
 
+class Slowed(torch.nn.Module):
+    """An activation with a parameter that is not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.rate = torch.nn.Parameter(torch.full((), 0.5, dtype=torch.double), requires_grad=False)
+
+    def forward(self, x):
+        return torch.tanh(self.rate * x)
+
+
+@pytest.mark.parametrize(("form", "momentum"), [("tanh", 0.0), (Slowed(), 0.9)])
+def test_a_training_goes_on_where_a_parameter_has_no_momentum(tmp_path, form, momentum):
+    data, path = images(), tmp_path / "run.checkpoint.pt"
+    settings = {"width": 3, "protocol": Protocol(epochs=4, momentum=momentum)}
+    whole = train_autoencoder(data, form, **settings)
+    with stopped(2):
+        train_autoencoder(data, form, checkpoint=path, **settings)
+    resumed = train_autoencoder(data, form, checkpoint=path, **settings)
+    assert resumed.history == whole.history
+
+
 def test_networks_with_running_statistics_are_measured_in_evaluation_mode():
     data = images()
     form = torch.nn.Sequential(isotropic.Tanh(), isotropic.DiagonalBatchNorm(3).double())
