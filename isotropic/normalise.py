@@ -244,6 +244,8 @@ class WeightedLayerNorm(nn.Module):
         wide = working(x)
         w = self.direction.to(wide)
         left = wide - (wide @ w).unsqueeze(-1) * w
+        # Again: the sum over a wide vector errs by many roundings, and so did what it took away.
+        left = left - (left @ w).unsqueeze(-1) * w
         mean = left.square().mean(-1, keepdim=True)
         # What rounding leaves of a vector along the direction is no direction of its own.
         rounding = (4 * torch.finfo(wide.dtype).eps) ** 2 * wide.square().mean(-1, keepdim=True)

@@ -120,6 +120,22 @@ def test_rounding_along_the_direction_is_not_blown_up():
     assert torch.allclose(got[2] * math.sqrt(2 / 3), torch.tensor([-1.0, 0, 1], dtype=DOUBLE))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize("n", [18, 768, 20_000])
+def test_wide_vectors_along_the_direction_give_zero(n, dtype):
+    for w in (torch.ones(n, dtype=dtype), draw(n, seed=1).to(dtype)):
+        x = 10 * draw(200, 1).to(dtype) * w
+        assert not WeightedLayerNorm(w)(x).any()
+
+
+def test_wide_vectors_far_from_zero_lose_all_of_their_mean():
+    x = (1000 + draw(20, 20_000)).float()
+    got = WeightedLayerNorm(torch.ones(20_000))(x)
+    assert got.mean(-1).abs().max() < 1e-6
+    wanted = WeightedLayerNorm(torch.ones(20_000, dtype=DOUBLE))(x.double())
+    assert torch.allclose(got.double(), wanted, atol=2e-3)  # at a thousand, float32 rounds to 6e-5
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_one_vector_is_a_batch_of_one(name):
     x = torch.tensor([1.0, 2.0, 4.0])
