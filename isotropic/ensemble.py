@@ -13,6 +13,7 @@ from torch import nn
 
 from isotropic.checks import require_whole
 from isotropic.data import Images
+from isotropic.identity import identity_of
 from isotropic.models import Autoencoder
 from isotropic.modes import on_cpu, one_thread
 from isotropic.protocol import Protocol
@@ -73,7 +74,8 @@ def train_ensemble(
         weights at its snapshots, ``NAME.weights.pt``.
     checkpoint : path, optional
         Written after every epoch and removed at the end. Where there is one already, the training
-        goes on from it, exactly as if it had never stopped.
+        goes on from it, exactly as if it had never stopped; one of another training is refused,
+        see :func:`isotropic.train_autoencoder`.
     overwrite : bool, default False
         Replace stores that are there, and start anew in spite of a checkpoint.
     progress : bool, default False
@@ -107,7 +109,8 @@ def train_ensemble(
             f"activations must be a list of at least one activation, got {activations!r}"
         )
     path = None if checkpoint is None else Path(checkpoint)
-    saved = Checkpoint(fingerprint(data, _spec(activations, repeats, width, blocks, protocol)))
+    spec = _spec(activations, repeats, width, blocks, protocol)
+    saved = Checkpoint(fingerprint(data, test, spec))
     resuming = path is not None and path.exists() and not overwrite
     if resuming and path is not None:
         saved = Checkpoint.load(path, saved.fingerprint)
@@ -281,7 +284,7 @@ def _spec(
     protocol: Protocol,
 ) -> dict[str, Any]:
     return protocol.provenance() | {
-        "activations": [form if isinstance(form, str) else repr(form) for form in activations],
+        "activations": [identity_of(form) for form in activations],
         "repeats": repeats,
         "width": width,
         "blocks": blocks,

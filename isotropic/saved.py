@@ -19,6 +19,9 @@ from isotropic.modules import FORMS
 WEIGHTS_FORMAT = "privileged-planes/weights"
 CHECKPOINT_FORMAT = "privileged-planes/checkpoint"
 
+#: Stands for a setting that a checkpoint of another version does not name.
+NOT_RECORDED = "not recorded"
+
 
 @dataclass
 class Checkpoint:
@@ -50,39 +53,53 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path, fingerprint: dict[str, Any]) -> Checkpoint:
-        """Read ``path``, and refuse it where the fingerprint differs."""
+        """Read ``path``, and refuse it where the fingerprint differs.
+
+        So is a checkpoint of a version that recorded less of the settings and data.
+        """
         content = _load(path, CHECKPOINT_FORMAT)
+        saved = content["fingerprint"]
         differing = sorted(
             key
-            for key in fingerprint.keys() | content["fingerprint"].keys()
-            if fingerprint.get(key) != content["fingerprint"].get(key)
+            for key in fingerprint.keys() | saved.keys()
+            if fingerprint.get(key, NOT_RECORDED) != saved.get(key, NOT_RECORDED)
         )
         if differing:
             key = differing[0]
             raise ValueError(
                 f"{path} is the checkpoint of another training: {', '.join(differing)} differ "
-                f"({key}: {content['fingerprint'].get(key)!r} there, {fingerprint.get(key)!r} "
-                "here): use the same settings, another folder, or overwrite it"
+                f"({key}: {saved.get(key, NOT_RECORDED)!r} there, "
+                f"{fingerprint.get(key, NOT_RECORDED)!r} here): use the same settings, another "
+                "folder, or overwrite it"
             )
         return cls(**content)
 
 
-def fingerprint(data: Images, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return settings and a checksum of the images, to tell one training from another.
+def fingerprint(data: Images, test: Images | None, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return settings and checksums of the images, to tell one training from another.
 
     Parameters
     ----------
-    data : Images
-        The training set.
+    data, test : Images
+        The training set and, where there is one, the test set.
     spec : dict
-        Plain settings.
+        Plain settings; activations as :func:`isotropic.identity.identity_of` tells them apart.
 
     Returns
     -------
     dict
     """
-    checksum = zlib.crc32(np.ascontiguousarray(data.pixels).tobytes())
-    return spec | {"data": data.name, "images": len(data), "checksum": checksum}
+    return spec | _told(data) | {"test": None if test is None else _told(test)}
+
+
+def _told(images: Images) -> dict[str, Any]:
+    return {
+        "data": images.name,
+        "images": len(images),
+        "pixels": images.pixels.dtype.str,
+        "scale": float(images.scale),
+        "checksum": zlib.crc32(np.ascontiguousarray(images.pixels).tobytes()),
+    }
 
 
 def save_weights(

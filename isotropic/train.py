@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from isotropic.data import Images, Standardiser
+from isotropic.identity import identity_of
 from isotropic.models import Autoencoder
 from isotropic.modes import evaluating, on_cpu, one_thread
 from isotropic.protocol import Protocol
@@ -86,7 +87,9 @@ def train_autoencoder(
         weights at its snapshots, ``NAME.weights.pt``.
     checkpoint : path, optional
         Written after every epoch and removed at the end. Where there is one already, the training
-        goes on from it, exactly as if it had never stopped.
+        goes on from it, exactly as if it had never stopped. One of other settings, images, test
+        images or another activation is refused, as far as
+        :func:`isotropic.identity.identity_of` can tell activations apart.
     overwrite : bool, default False
         Replace a store that is there, and start anew in spite of a checkpoint.
     progress : bool, default False
@@ -130,10 +133,8 @@ def train_autoencoder(
         activation=name_of(activation),
         seed=protocol.seed,
     )
-    spec = {"activation": activation if isinstance(activation, str) else repr(activation)}
-    saved = Checkpoint(
-        fingerprint(data, protocol.provenance() | spec | {"width": width, "blocks": blocks})
-    )
+    spec = {"activation": identity_of(activation), "width": width, "blocks": blocks}
+    saved = Checkpoint(fingerprint(data, test, protocol.provenance() | spec))
     resuming = path is not None and path.exists() and not overwrite
     if resuming and path is not None:
         saved = Checkpoint.load(path, saved.fingerprint)
