@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import zipfile
 import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,6 +20,20 @@ from isotropic.modules import FORMS
 
 WEIGHTS_FORMAT = "privileged-planes/weights"
 CHECKPOINT_FORMAT = "privileged-planes/checkpoint"
+
+#: How the readers of archives and of torch refuse what is none, or was cut, or holds changed bits;
+#: the last is torch's word for what is not plain tensors and containers.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    torch.serialization.pickle.UnpicklingError,
+)
 
 #: Stands for a setting that a checkpoint of another version does not name.
 NOT_RECORDED = "not recorded"
@@ -205,10 +221,15 @@ def _save(content: dict[str, Any], path: Path) -> None:
 
 def _load(path: Path, wanted: str) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path) as archive:  # torch reads on whatever the checksums say
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} has another checksum")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
-        # The last is how torch's reader refuses what is not plain tensors and containers.
-        # Its message advises to read pickles after all: it stays behind, as the cause.
+    except (FileNotFoundError, PermissionError):
+        raise
+    except DAMAGE as error:
+        # Torch's message advises to read pickles after all: it stays behind, as the cause.
         raise ValueError(
             f"{path} must be a file of {wanted}, but is damaged or something else"
         ) from error
