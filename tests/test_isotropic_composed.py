@@ -75,6 +75,77 @@ class Odd(torch.nn.Module):
         return torch.atan(self.slope * t)
 
 
+def slope_at_zero(profile, dtype):
+    x = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
+    (slope,) = torch.autograd.grad(isotropic.Radial(profile)(x)[0, 1], x)
+    assert slope[0, 0] == 0
+    return float(slope[0, 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize(
+    ("profile", "wanted"),
+    [
+        (lambda t: torch.tanh(100 * t), 100.0),
+        (lambda t: torch.tanh(1e4 * t), 1e4),
+        (lambda t: torch.atan(1e-6 * t), 1e-6),
+        (lambda t: t.sign() * t.abs().log1p(), 1.0),  # what is differentiated at zero itself is 0
+        (lambda t: torch.sigmoid(t) - 0.5, 0.25),
+        (lambda t: t**3, 0.0),
+    ],
+)
+def test_the_slope_at_zero_is_that_of_the_profile(profile, wanted, dtype):
+    assert slope_at_zero(profile, dtype) == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own call of it
+@pytest.mark.parametrize("steepness", [1.0, 100.0, 1e4])
+def test_a_steep_form_is_differentiated_by_every_means(steepness):
+    f, x = radial(lambda t: torch.tanh(steepness * t)), draw((3, 4), 5) / steepness
+    x[0] = 0
+    with torch.inference_mode():
+        plain = f(x)
+    assert torch.equal(torch.func.vmap(f)(x), plain)
+    assert torch.equal(torch.compile(f, fullgraph=True, backend="eager")(x), plain)
+    at = x.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(f(at).sum(), at)
+    assert torch.allclose(torch.func.jacfwd(lambda x: f(x).sum())(x), wanted, rtol=1e-12)
+    assert torch.allclose(torch.func.jacrev(lambda x: f(x).sum())(x), wanted, rtol=1e-12)
+    assert torch.func.hessian(lambda x: f(x).sum())(x).isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own call of it
+@pytest.mark.parametrize("steepness", [1.0, 100.0, 1e4])
+def test_derivatives_of_a_steep_form_are_those_of_finite_differences(steepness):
+    form = radial(lambda t: torch.tanh(steepness * t))
+
+    def f(z):
+        return form(z / steepness)  # on the scale on which it bends, that of the differences
+
+    z = draw((3, 4), 5)
+    z[0] = 0
+    z.requires_grad_()
+    assert torch.autograd.gradcheck(f, (z,), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(f, (z,))
+
+
+class Backward(torch.autograd.Function):
+    """Arc tangent of the old style, which torch.func refuses."""
+
+    @staticmethod
+    def forward(ctx, t):
+        ctx.save_for_backward(t)
+        return t.atan()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad / (1 + ctx.saved_tensors[0] ** 2)
+
+
+def test_a_profile_that_cannot_be_transformed_has_a_slope_at_zero():
+    assert slope_at_zero(Backward.apply, DOUBLE) == pytest.approx(1, rel=1e-14)
+
+
 def test_a_radial_form_is_copied_saved_shown_and_trained_with_its_profile():
     x = draw((3, 4), 11)
     plain = isotropic.Radial(torch.atan, omega=0.5)

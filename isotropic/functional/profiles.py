@@ -76,10 +76,23 @@ def along_profile(profile: Profile, x: Tensor, omega: Omega = 0.0, dim: int = -1
 
 def _scale(profile: Profile, q: Tensor, shrink: Tensor) -> Tensor:
     zero, m = length(q)
-    # The slope at zero from two steps: for an odd profile the error is of their fourth power.
-    h = torch.full((), 1e-4 if q.dtype == torch.float64 else 1e-2, dtype=q.dtype, device=q.device)
-    slope = (8 * profile(h) - profile(2 * h)) / (6 * h)
+    slope = _slope_at_zero(profile, q.dtype, q.device)
     return torch.where(zero, slope, profile(unshrunk(m, shrink)) / m)
+
+
+def _slope_at_zero(profile: Profile, dtype: torch.dtype, device: torch.device) -> Tensor:
+    def at(length: float) -> Tensor:
+        return torch.full((), length, dtype=dtype, device=device)
+
+    # Beside zero and not at it: sign(r) log(1 + |r|), say, has a slope there that is not computed.
+    beside = at(torch.finfo(dtype).eps ** 2)
+    try:
+        slope: Tensor = torch.func.grad(profile)(beside)
+    except RuntimeError:  # an operation of the profile's own that knows no function transforms
+        # From two steps: for an odd profile the error is of the fourth power of the slope's change.
+        h = at(1e-4 if dtype == torch.float64 else 1e-2)
+        slope = (8 * profile(h) - profile(2 * h)) / (6 * h)
+    return slope
 
 
 def _require_bent(profile: Profile) -> None:
