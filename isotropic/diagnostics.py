@@ -246,10 +246,10 @@ def _unit(directions: Tensor) -> Tensor:
     require_floating(directions, "directions")
     if directions.ndim != 2:
         raise ValueError(f"directions must be (D, n), got {tuple(directions.shape)}")
-    lengths = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
-    if not bool(((lengths > 0) & lengths.isfinite()).all()):
+    if not bool((directions.isfinite().all(1) & directions.any(1)).all()):
         raise ValueError("directions must be finite vectors other than zero")
-    return directions / lengths
+    scaled = _to_scale(directions)
+    return scaled / torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
 
 
 def _angle(left: Tensor, right: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.functional import scales
-from isotropic.functional._norms import squared_length, working
+from isotropic.functional._norms import shrunk, squared_length, working
 
 OMEGA_KINDS = ("absent", "fixed", "trainable")
 
@@ -25,6 +25,12 @@ SCALES: dict[str, Callable[[Tensor], Tensor]] = {
     "isotropic-softplus": scales.softplus_scale,
     "isotropic-hyperbola": scales.hyperbola_scale,
     "isotropic-soft-relu": scales.soft_relu_scale,
+}
+
+#: Those that matter at every length: of vectors shrunk by c, as functional.lengths.squashed wants.
+SQUASHED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "isotropic-tanh": lambda q, c: scales.tanh_scale(q),
+    "isotropic-log1p": scales.log1p_scale,
 }
 
 
@@ -177,8 +183,11 @@ class RadialActivation(nn.Module):
             One factor per vector, with the vector's axis kept at length one.
         """
         omega = 0.0 if self.omega_kind == "absent" else self.log_omega.exp()
-        q = squared_length(working(z), omega, self.axis)
-        scale = SCALES[self.name](q).to(z.dtype)
+        if self.name in SQUASHED:
+            _, q, c = shrunk(working(z), omega, self.axis)
+            scale = (c * SQUASHED[self.name](q, c)).to(z.dtype)
+        else:
+            scale = SCALES[self.name](squared_length(working(z), omega, self.axis)).to(z.dtype)
         if self.track_scale and self.training:
             self.add_scale(scale)
         return scale

@@ -38,8 +38,10 @@ def squared_length(x: torch.Tensor, omega: float | torch.Tensor, dim: int) -> to
     return q
 
 
-def shrunk(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ``c x`` and the factors ``c <= 1``, below 1 where squares could overflow.
+def shrunk(
+    x: torch.Tensor, omega: float | torch.Tensor, dim: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return ``c x``, ``c^2 (||x||^2 + omega)`` and ``c <= 1``, below 1 where squares overflow.
 
     An infinite component counts as the largest number. The factor passes no gradient, and need not:
     a form written in ``c x`` and ``m = ||c x||/c`` is the same function for every c.
@@ -49,7 +51,11 @@ def shrunk(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
     x = x.clamp(-largest, largest)
     total = torch.linalg.vector_norm(x.detach(), 1, dim, keepdim=True)
     c = near / total.clamp(near, largest)
-    return x * c, c
+    x = x * c
+    q = (x * x).sum(dim, keepdim=True)
+    if isinstance(omega, torch.Tensor) or omega != 0:
+        q = q + omega * c * c
+    return x, q, c
 
 
 def unit(x: torch.Tensor) -> torch.Tensor:

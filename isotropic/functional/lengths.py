@@ -39,10 +39,7 @@ def squashed(
     """
     require_floating(x)
     require_positive("omega", omega)
-    near, c = shrunk(working(x), dim)
-    q = (near * near).sum(dim, keepdim=True)
-    if isinstance(omega, Tensor) or omega != 0:
-        q = q + omega * c * c
+    near, q, c = shrunk(working(x), omega, dim)
     return (scale(q, c) * near).to(x.dtype)
 
 
@@ -289,7 +286,8 @@ def isotropic_hyperbola(
     """Bend lengths along a hyperbola: a radial ReLU without a kink.
 
     ``f(x) = (sqrt(m^2 + radius^2) - radius) x/m``. Equivariant under O(n); once differentiable at
-    zero, since the profile is not odd.
+    zero, since the profile is not odd. Vectors whose slopes would overflow, in float32 all below
+    4e-12, come out as zero.
 
     Parameters
     ----------

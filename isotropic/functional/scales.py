@@ -44,7 +44,7 @@ def unshrunk(m: Tensor, shrink: float | Tensor) -> Tensor:
 
 def leaky_relu_scale(q: Tensor, slope: float = 0.01, radius: float = 1.0) -> Tensor:
     """Return ``slope`` inside the ball of ``radius``, ``1 - (1 - slope) radius/m`` outside."""
-    inside = q < radius * radius
+    inside = q.detach().sqrt() < radius  # not q < radius^2, which vanishes with a short radius
     m = torch.where(inside, 1.0, q).sqrt()
     return torch.where(inside, slope, 1 - (1 - slope) * radius / m)
 
@@ -75,9 +75,13 @@ def softplus_scale(q: Tensor) -> Tensor:
 
 
 def hyperbola_scale(q: Tensor, radius: float = 1.0) -> Tensor:
-    """Return ``(sqrt(m^2 + radius^2) - radius)/m``, 0 at zero, without the cancellation."""
-    zero, m = length(q)
-    return torch.where(zero, 0.0, m / ((q + radius * radius).sqrt() + radius))
+    """Return ``(sqrt(m^2 + radius^2) - radius)/m``, without the cancellation.
+
+    It is 0 at zero and where m is so short that second derivatives, of size 1/m^3, overflow.
+    """
+    zero = q < torch.finfo(q.dtype).tiny ** 0.6
+    q = torch.where(zero, 1.0, q)
+    return torch.where(zero, 0.0, q.sqrt() / ((q + radius * radius).sqrt() + radius))
 
 
 def soft_relu_scale(q: Tensor, radius: float = 1.0, sharpness: float = 4.0) -> Tensor:
