@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +77,10 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
     handles = []
 
     def keep(name: str) -> Any:
-        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            squares = args[0].double().square().sum(-1)
+        def hook(module: nn.Module, args: tuple[Any, ...], more: dict[str, Any]) -> None:
+            # The input is the first parameter, which may be given by its name.
+            rows = inspect.signature(module.forward).bind(*args, **more).args[0]
+            squares = rows.double().square().sum(-1)
             factors.setdefault(name, []).append(squares.reshape(-1) + 1)
 
         return hook
@@ -85,7 +88,7 @@ def affine_divergence(model: nn.Module, *inputs: Tensor) -> list[AffineDivergenc
     try:
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear | Affine):
-                handles.append(module.register_forward_pre_hook(keep(name)))
+                handles.append(module.register_forward_pre_hook(keep(name), with_kwargs=True))
         with evaluating(model):
             model(*inputs)
     finally:

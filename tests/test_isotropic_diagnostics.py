@@ -254,3 +254,20 @@ def test_directions_must_be_tensors_of_real_numbers():
 def test_no_rows_have_no_divergence():
     with pytest.raises(ValueError, match="at least one row, but layer '0' saw none"):
         isotropic.affine_divergence(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.zeros(0, 3))
+
+
+def test_layers_called_by_keyword_have_their_divergence():
+    class ByKeyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(3, 4), isotropic.MLP([4, 2]).layers[0]
+
+        def forward(self, x):
+            return self.other(scale=None, h=self.one(input=x))
+
+    x = draw(20, 3).float()
+    net = ByKeyword()
+    first, second = isotropic.affine_divergence(net, x)
+    for found, rows in ((first, x), (second, net.one(x))):
+        factor = rows.double().square().sum(1) + 1
+        assert found.mean == pytest.approx(float(factor.detach().mean()))
