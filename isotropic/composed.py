@@ -88,8 +88,14 @@ class Mixture(nn.Module):
     @property
     def group(self) -> str:
         """The smaller of both forms' groups, which are nested; along one frame, or none."""
-        groups = [str(form.group) for form in (self.first, self.second)]
-        return min(groups, key=GROUPS.index)
+        forms = {"first": self.first, "second": self.second}
+        for name, form in forms.items():
+            if not hasattr(form, "group"):
+                raise TypeError(  # an AttributeError would come out as one of the mixture's own
+                    f"group needs two forms that declare theirs, but the {name} form declares no "
+                    f"group, got {form}: measure it with isotropic.symmetry_report"
+                )
+        return min((str(form.group) for form in forms.values()), key=GROUPS.index)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply both forms and add them up."""

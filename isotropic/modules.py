@@ -263,7 +263,8 @@ def activation(name: str | nn.Module, **settings: Any) -> nn.Module:
     Raises
     ------
     ValueError
-        No activation has that name; the message lists the nearest ones.
+        No activation has that name; the message lists the nearest ones. Or settings were given
+        with a module, which has its own.
 
     Examples
     --------
@@ -271,6 +272,11 @@ def activation(name: str | nn.Module, **settings: Any) -> nn.Module:
     IsotropicTanh(omega=0.5, dim=-1)
     """
     if isinstance(name, nn.Module):
+        if settings:
+            raise ValueError(
+                f"settings need a name, got {', '.join(settings)} and the module {name}: give "
+                "them where the module is made"
+            )
         return copy.deepcopy(name)
     if name not in FORMS:
         near = get_close_matches(str(name), FORMS, n=3)

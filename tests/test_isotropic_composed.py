@@ -173,3 +173,15 @@ def test_a_mixture_is_the_weighted_sum():
     for weight, name in ((0, "tanh"), (1, "isotropic-tanh")):
         ends = isotropic.Mixture("tanh", "isotropic-tanh", weight)
         assert torch.equal(ends(x), isotropic.activation(name)(x))
+
+
+def test_a_mixture_with_a_form_that_declares_no_group_says_so():
+    mixed = isotropic.Mixture(torch.nn.Tanh(), "isotropic-tanh", 0.4)
+    assert mixed(torch.zeros(1, 2)).shape == (1, 2)
+    with pytest.raises(TypeError, match=r"first form declares no group, got Tanh\(\): measure it"):
+        _ = mixed.group
+
+
+def test_settings_for_a_module_that_is_there_are_refused():
+    with pytest.raises(ValueError, match=r"settings need a name, got omega and the module Isotrop"):
+        isotropic.activation(isotropic.IsotropicTanh(), omega=0.5)
