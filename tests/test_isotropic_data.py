@@ -154,6 +154,10 @@ def test_wrong_names_splits_and_shapes_are_refused(tmp_path):
         Images("x", np.zeros((3, 4)), np.zeros(2, int), (2, 2))
     with pytest.raises(ValueError, match="scale must be above 0 and finite, got 0"):
         Images("x", np.zeros((3, 4)), np.zeros(3, int), (2, 2), scale=0)
+    with pytest.raises(ValueError, match="sizes in shape must be at least 1, got -1"):
+        Images("x", np.zeros((3, 3)), np.zeros(3, int), (-1, -3))
+    with pytest.raises(ValueError, match=r"sizes in shape must be a whole number, got 1\.5"):
+        Images("x", np.zeros((3, 3)), np.zeros(3, int), (1.5, 2))
     assert "digits" in DATASETS
 
 
@@ -213,8 +217,19 @@ def test_files_that_do_not_belong_together_are_named(tmp_path, images, labels, m
 def test_letters_are_counted_from_one(tmp_path):
     labels = np.array([0, 1], np.uint8)
     folder = written(tmp_path, PICTURES, labels, stem="emnist-letters-train")
-    with pytest.raises(ValueError, match=r"labels from 1 on, but .* has 0: get the file again"):
+    with pytest.raises(ValueError, match="labels from 1 to 26, but has 0: get the file again"):
         load("emnist-a-j", "train", folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "last"),
+    [("mnist", "train", 9), ("fashion-mnist", "train", 9), ("emnist", "emnist-balanced-train", 46)],
+)
+def test_labels_are_those_of_the_classes(tmp_path, name, stem, last):
+    labels = np.array([0, last], np.uint8)
+    assert load(name, "train", written(tmp_path, PICTURES, labels, stem)).labels.max() == last
+    with pytest.raises(ValueError, match=rf"labels-idx1-ubyte must hold .* to {last}, but has 200"):
+        load(name, "train", written(tmp_path, PICTURES, np.array([0, 200], np.uint8), stem))
 
 
 def test_a_failed_download_does_not_hide_the_files_of_the_package(tmp_path, monkeypatch):

@@ -12,8 +12,17 @@ from isotropic.data.images import Images, is_test
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-#: The divisions of EMNIST.
-EMNIST = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
+#: The labels of MNIST and of Fashion-MNIST.
+TEN = range(10)
+#: The divisions of EMNIST and the labels in their files.
+EMNIST = {
+    "balanced": range(47),
+    "byclass": range(62),
+    "bymerge": range(47),
+    "digits": range(10),
+    "letters": range(1, 27),
+    "mnist": range(10),
+}
 
 
 def mnist(split: str = "train", path: str | Path | None = None) -> Images:
@@ -35,9 +44,11 @@ def mnist(split: str = "train", path: str | Path | None = None) -> Images:
     ------
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
+    ValueError
+        A file is cut off, or holds labels beyond 9.
     """
     folder = cache_folder("mnist") if path is None else Path(path)
-    return _idx_pair("mnist", "MNIST", folder, _mnist_stem(split), split)
+    return _idx_pair("mnist", "MNIST", folder, _mnist_stem(split), split, TEN)
 
 
 def fashion_mnist(split: str = "train", path: str | Path | None = None) -> Images:
@@ -59,6 +70,8 @@ def fashion_mnist(split: str = "train", path: str | Path | None = None) -> Image
     ------
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
+    ValueError
+        A file is cut off, or holds labels beyond 9.
     """
     stem = _mnist_stem(split)
     fetched = cache_folder("fashion-mnist")
@@ -66,7 +79,7 @@ def fashion_mnist(split: str = "train", path: str | Path | None = None) -> Image
     default = fetched if find_idx(fetched, f"{stem}-images-idx3-ubyte") else FASHION_FOLDER
     folder = default if path is None else Path(path)
     way_out = "install Debian's package dataset-fashion-mnist"
-    return _idx_pair("fashion-mnist", "Fashion-MNIST", folder, stem, split, way_out)
+    return _idx_pair("fashion-mnist", "Fashion-MNIST", folder, stem, split, TEN, way_out)
 
 
 def emnist(
@@ -95,24 +108,20 @@ def emnist(
     FileNotFoundError
         Files are missing; the message says which and where they were looked for.
     ValueError
-        No division has that name.
+        No division has that name, a file is cut off, or it holds labels of no class.
     """
     if division not in EMNIST:
         raise ValueError(f"division must be one of {', '.join(EMNIST)}, got {division!r}")
     given = cache_folder("emnist") if path is None else Path(path)
     folder = given / "gzip" if (given / "gzip").is_dir() else given  # as its archive unpacks
     stem = f"emnist-{division}-{'test' if is_test(split) else 'train'}"
-    found = _idx_pair("emnist", "EMNIST", folder, stem, split)
-    if division == "letters" and int(found.labels.min()) < 1:
-        raise ValueError(
-            f"letters must have labels from 1 on, but {stem}-labels-idx1-ubyte in {folder} has "
-            f"{int(found.labels.min())}: get the file again"
-        )
+    classes = EMNIST[division]
+    found = _idx_pair("emnist", "EMNIST", folder, stem, split, classes)
     upright = found.pixels.reshape(-1, *found.shape).transpose(0, 2, 1)
     return Images(
         name=f"emnist-{division}",
         pixels=np.ascontiguousarray(upright).reshape(len(found), -1),
-        labels=found.labels - (division == "letters"),
+        labels=found.labels - classes[0],
         shape=found.shape[::-1],
         scale=found.scale,
         provenance=found.provenance | {"division": division},
@@ -149,7 +158,13 @@ def _mnist_stem(split: str) -> str:
 
 
 def _idx_pair(
-    name: str, title: str, folder: Path, stem: str, split: str, way_out: str = ""
+    name: str,
+    title: str,
+    folder: Path,
+    stem: str,
+    split: str,
+    classes: range,
+    way_out: str = "",
 ) -> Images:
     names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
     found = [find_idx(folder, file) for file in names]
@@ -164,6 +179,12 @@ def _idx_pair(
         raise ValueError(
             f"{found[1]} must hold {len(pixels)} whole numbers, one an image, got {labels.dtype} "
             f"{labels.shape}"
+        )
+    wrong = labels[(labels < classes[0]) | (labels > classes[-1])]
+    if len(wrong):
+        raise ValueError(
+            f"{found[1]} must hold labels from {classes[0]} to {classes[-1]}, but has "
+            f"{int(wrong[0])}: get the file again"
         )
     return Images(
         name=name,

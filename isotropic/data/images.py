@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from isotropic.checks import require_whole
+
 
 @dataclass(frozen=True, repr=False)
 class Images:
@@ -57,6 +59,8 @@ class Images:
                 raise TypeError(f"{name} must be an array of {what}, got {got}: use np.asarray")
         if not 0 < self.scale < float("inf"):
             raise ValueError(f"scale must be above 0 and finite, got {self.scale}")
+        for size in self.shape:
+            require_whole("sizes in shape", size, 1)
         d = int(np.prod(self.shape))
         if self.pixels.ndim != 2 or self.pixels.shape[1] != d or not len(self.pixels):
             raise ValueError(
