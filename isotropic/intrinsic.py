@@ -46,7 +46,7 @@ class RadialActivation(nn.Module):
         "absent" (0 for ever), "fixed" (a buffer) or "trainable". Stored as its logarithm, so it
         stays positive.
     initial_omega : float
-        The squared intrinsic length to start from, positive.
+        The squared intrinsic length to start from, positive and finite.
     axis : int
         The axis that holds the vector: -1 for rows, 1 for the channels of an image.
     track_scale : bool
@@ -60,7 +60,7 @@ class RadialActivation(nn.Module):
     Raises
     ------
     ValueError
-        An unknown name or kind, or an initial omega that is not positive.
+        An unknown name or kind, or an initial omega that is not positive and finite.
 
     Notes
     -----
@@ -97,9 +97,10 @@ class RadialActivation(nn.Module):
             raise ValueError(f"activation must be one of {', '.join(SCALES)}, got {name!r}")
         if omega not in OMEGA_KINDS:
             raise ValueError(f"omega must be one of {', '.join(OMEGA_KINDS)}, got {omega!r}")
-        if omega != "absent" and not initial_omega > 0:
+        if omega != "absent" and not 0 < initial_omega < math.inf:
             raise ValueError(
-                f"initial_omega must be positive, got {initial_omega}; omega='absent' is exactly 0"
+                f"initial_omega must be positive and finite, got {initial_omega}; omega='absent' "
+                "is exactly 0"
             )
         self.name = name
         self.omega_kind = omega

@@ -99,8 +99,6 @@ class MLP(nn.Module):
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"widths must be two or more positive numbers, got {list(widths)}")
         widths = [require_whole("widths", width, 1) for width in widths]
-        if initial_omega == math.inf:
-            raise ValueError("initial_omega must be finite, got inf")
         if not 0 <= psi_decay < math.inf:
             raise ValueError(f"psi_decay must be finite and at least 0, got {psi_decay}")
         self.activation = activation

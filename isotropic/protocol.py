@@ -69,7 +69,7 @@ class Protocol:
     TypeError
         Rate or momentum is no number.
     ValueError
-        A number is out of its range.
+        A number is out of its range, or ``standardise`` is no truth value.
 
     Examples
     --------
@@ -88,6 +88,8 @@ class Protocol:
     def __post_init__(self) -> None:
         schedule(self.epochs, self.snapshots)
         require_whole("batch", self.batch, 1)
+        if not isinstance(self.standardise, bool):
+            raise ValueError(f"standardise must be True or False, got {self.standardise!r}")
         require_number("rate", self.rate)
         require_number("momentum", self.momentum)
         if not 0 < self.rate < float("inf"):

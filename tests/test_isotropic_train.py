@@ -189,6 +189,8 @@ def test_the_schedule_is_cut_to_the_run(epochs, at, wanted):
         ({"rate": float("nan")}, "rate must be above 0 and finite, got nan"),
         ({"rate": float("inf")}, "rate must be above 0 and finite, got inf"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
+        ({"standardise": "no"}, "standardise must be True or False, got 'no'"),
+        ({"standardise": 0}, "standardise must be True or False, got 0"),
         ({"seed": -3}, "seed must be at least 0, got -3"),
         ({"snapshots": (-1,)}, "snapshot epochs must be at least 0"),
     ],
