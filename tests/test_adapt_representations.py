@@ -218,3 +218,5 @@ def test_a_deeper_network_contains_the_shallower_one_in_the_limit():
 def test_bad_widths_of_the_nested_class():
     with pytest.raises(ValueError, match="two or more positive numbers"):
         adapt.NestedMLP([4])
+    with pytest.raises(ValueError, match=r"widths must be a whole number, got 2.7"):
+        adapt.NestedMLP([4, 2.7, 3])

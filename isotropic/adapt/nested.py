@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from isotropic.adapt.checks import require_isotropic
+from isotropic.checks import require_whole
 from isotropic.intrinsic import SCALES, RadialActivation
 
 
@@ -64,8 +65,8 @@ class NestedMLP(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        widths = [int(width) for width in widths]
-        if len(widths) < 2 or min(widths) < 1:
+        widths = [require_whole("widths", width, 1) for width in widths]
+        if len(widths) < 2:
             raise ValueError(f"widths must be two or more positive numbers, got {widths}")
         made: dict[str, Any] = {"dtype": dtype, "device": device}
         self.sizes = tuple(widths[1:])
