@@ -9,8 +9,8 @@ import numpy as np
 
 from ppp.comparison import Comparison
 from ppp.plot_checks import check_made, check_rows, check_statistics
-from ppp.plot_matrix import wrapped
 from ppp.plot_panels import FAINT, INK, decimal
+from ppp.plot_words import LINE, captions, fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,9 @@ NAMES = {
     "a8": "A8,  mean cos 8φ of hits",
     "b8": "B8,  one vote a sample",
 }
+#: Inches of a panel of groups: its height above the words below it, the least width, the part of it
+#: that the numbers at its left take, and the least width for a group's name.
+HIGH, WIDE, NUMBERS, NAME = 2.6, 2.9, 0.75, 0.9
 #: What isotropy expects, where that is a constant.
 ISOTROPIC = {"log_q": 0.0, "kappa": 1.0, "a4": 0.0, "a8": 0.0}
 
@@ -215,15 +218,21 @@ def plot_comparison(
         )
     across = min(3, len(chosen))
     down = -(-len(chosen) // across)
-    figure = plt.figure(figsize=(2.9 * across + 0.6, 2.9 * down + 1.0), layout="constrained")
+    inside = max(WIDE - NUMBERS, NAME * len(next(iter(comparison.values.values()))))
+    figure = plt.figure(figsize=((inside + NUMBERS) * across + 0.6, HIGH), layout="constrained")
+    lines = 0
     for place, name in enumerate(chosen):
-        _dots(figure.add_subplot(down, across, place + 1), comparison, name)
+        ax = figure.add_subplot(down, across, place + 1)
+        _dots(ax, comparison, name)
+        lines = max(lines, _words_below(ax, comparison, name, inside))
     unit = "lines join networks of one seed;  " if comparison.paired else ""
-    figure.suptitle(title or "Groups of networks, one dot a network", fontsize=13, color=INK)
-    figure.supxlabel(
+    captions(
+        figure,
+        title or "Groups of networks, one dot a network",
         f"{unit}p: exact permutation test over networks;  dotted: isotropy\n{_alike(comparison)}",
-        fontsize=8, color=FAINT, linespacing=1.5,
-    )  # fmt: skip
+    )
+    below = len(figure.get_supxlabel().splitlines())
+    figure.set_figheight((HIGH + LINE * lines) * down + 0.5 + LINE * below)
     return figure
 
 
@@ -263,14 +272,21 @@ def _dots(ax: Axes, comparison: Comparison, statistic: str) -> None:
             ax.hlines(defined.mean(), k - 0.18, k + 0.18, color=colour, lw=2)
     if statistic in ISOTROPIC:
         ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":", zorder=0)
-    said = [d for d in comparison.differences if d.statistic == statistic]
-    size = 9 if len(said) == 1 else 7
-    ax.set_xlabel("\n".join(_tested(d, len(said)) for d in said), fontsize=size, color=INK)
-    ax.xaxis.label.set_wrap(True)
     ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
-    names = [wrapped(group, 1.0).rstrip() for group in at]
-    ax.set_xticks(list(at.values()), names, fontsize=9, color=INK)
     ax.set_xlim(-0.6, len(at) - 0.4)
     ax.tick_params(axis="y", labelsize=8, colors=FAINT, length=2)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def _words_below(ax: Axes, comparison: Comparison, statistic: str, inside: float) -> int:
+    """Write names of groups and the p of each pair below a panel; return the number of lines."""
+    groups = list(comparison.values[statistic])
+    # a little less than the distance between two columns of dots
+    names = [fitted(group, inside / (len(groups) + 0.2) - 0.08, 9) for group in groups]
+    ax.set_xticks(range(len(groups)), names, fontsize=9, color=INK)
+    said = [d for d in comparison.differences if d.statistic == statistic]
+    size = 9 if len(said) == 1 else 7
+    tested = fitted("\n".join(_tested(d, len(said)) for d in said), inside, size)
+    ax.set_xlabel(tested, fontsize=size, color=INK)
+    return max(name.count("\n") + 1 for name in names) + tested.count("\n") + 1
