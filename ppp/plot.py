@@ -9,8 +9,9 @@ from ppp.density import check_given, check_size, window
 from ppp.plot_beside import beside
 from ppp.plot_checks import check_rows
 from ppp.plot_matrix import colour_bar, matrix
-from ppp.plot_panels import FAINT, INK, ceiling, check_scale, draw, full, setting, tallied
+from ppp.plot_panels import ceiling, check_scale, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
+from ppp.plot_words import header
 from ppp.value_checks import check_result, check_whole
 from ppp.views import View, densities, how_to_draw, null_kind, null_views, view
 
@@ -104,22 +105,11 @@ def plot_density(
         _, ax = plt.subplots(figsize=(6.6, 6.3), layout="compressed")
     artist = draw(ax, one, image, ceiling([image.image], scale))
     full(ax, one)
-    heading = "Density of kept samples" if title is None else title
-    ax.set_title(heading, loc="left", fontsize=12, color=INK, pad=34)
-    said = f"{setting([one])}\n{tallied(one, image.extent)}"
-    ax.annotate(
-        f"{said};  {THINNED}" if thinned else said,
-        (0, 1),
-        (0, 6),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        va="bottom",
-        fontsize=8,
-        color=FAINT,
-        linespacing=1.5,
-    )
     if colorbar and one.hits:
         colour_bar(artist, ax, "hits per unit area")
+    said = f"{setting([one])}\n{tallied(one, image.extent)}"
+    heading = "Density of kept samples" if title is None else title
+    header(ax, heading, f"{said};  {THINNED}" if thinned else said)
     return ax
 
 

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from ppp.plot_matrix import NARROW, Row, close, shade, slim, small
 from ppp.plot_panels import INK, count, full
+from ppp.plot_words import LINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Inches that words and colour bar take around the panels, whatever the panels' size: names and
-#: ticks at the left, the title above, names and ticks below, the numbers of the bar at the right.
-LEFT, TOP, BELOW, RIGHT = 0.85, 0.75, 0.65, 0.6
-#: Inches between panels, the width of the colour bar, and one line of the key.
-GAP, BAR, LINE = 0.09, 0.11, 0.168
+#: ticks at the left, a panel's title above, names and ticks below, numbers of the bar at the right.
+LEFT, TOP, BELOW, RIGHT = 0.85, 0.5, 0.65, 0.6
+#: Inches between panels, and the width of the colour bar.
+GAP, BAR = 0.09, 0.11
 #: Inches between the two lines of draws: the counts of one (in two lines, if narrow), the title of
 #: the other.
 BETWEEN, BETWEEN_NARROW = 0.45, 0.62
@@ -54,9 +55,9 @@ def beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure:
     large = 2 * panel + (BETWEEN_NARROW if narrow else BETWEEN)
     wide = LEFT + large + across * (GAP + panel) + GAP + BAR + RIGHT
     figure = plt.figure(figsize=(wide, large))
-    close(figure, list(row.values()), scale, title)
+    words = close(figure, list(row.values()), scale, title)
     bottom = BELOW + LINE * len(figure.get_supxlabel().splitlines())
-    figure.set_figheight(bottom + large + TOP)
+    figure.set_figheight(BELOW + large + TOP + words)
     places = [(LEFT, bottom, large)]
     for k in range(len(row) - 1):
         down, right = divmod(k, across)

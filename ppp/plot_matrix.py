@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ppp.density import Density, check_size, window
 from ppp.plot_panels import FAINT, INK, ceiling, draw, setting, short
+from ppp.plot_words import captions, fitted
 from ppp.views import View, densities
 
 if TYPE_CHECKING:
@@ -65,13 +65,8 @@ def matrix(
 
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     shown = shade(rows, size, scale)
-    figure = plt.figure(
-        figsize=(
-            panel * len(columns) + 1.4,
-            (panel + (0.26 if panel >= NARROW else 0.4)) * len(rows) + 1.15,
-        ),
-        layout="compressed",
-    )
+    high = (panel + (0.26 if panel >= NARROW else 0.4)) * len(rows) + 0.4
+    figure = plt.figure(figsize=(panel * len(columns) + 1.4, high), layout="compressed")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
         images, top = shown[name]
@@ -82,27 +77,21 @@ def matrix(
             else:
                 blank(ax)
         extent = next(iter(images.values())).extent
-        line[0].set_ylabel(f"{wrapped(name, panel)}±{extent:.3g}")
+        line[0].set_ylabel(f"{_lines(name, panel)}±{extent:.3g}")
         line[0].yaxis.label.set(fontsize=9, color=INK, linespacing=1.4)
         if any(one.hits for one in row.values()):
             colour_bar(artist, list(line))
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(str(column), fontsize=10, color=INK)
     everything = [one for row in rows.values() for one in row.values()]
-    close(figure, everything, scale, title, ["±: half the side of a panel", *notes])
+    words = close(figure, everything, scale, title, ["±: half the side of a panel", *notes])
+    figure.set_figheight(high + words)
     return figure
 
 
-def wrapped(name: str, panel: float) -> str:
-    """Break a row's name into lines as long as a panel is high.
-
-    Examples
-    --------
-    >>> wrapped("isotropic-tanh/seed0", 1.5).split()
-    ['isotropic-tanh', 'seed0']
-    """
-    lines = [textwrap.wrap(part, max(6, int(12 * panel))) for part in name.split("/")]
-    return "".join(f"{line}\n" for part in lines for line in part)
+def _lines(name: str, panel: float) -> str:
+    """Break a row's name into lines as long as a panel is high."""
+    return "".join(f"{fitted(part, panel, 9)}\n" for part in name.split("/"))
 
 
 def small(ax: Axes, one: View, image: Density, top: float, narrow: bool = False) -> Any:
@@ -147,32 +136,12 @@ def slim(bar: Any, label: str = "") -> Any:
 
 def close(
     figure: Figure, views: Sequence[View], scale: str, title: str, first: Sequence[str] = ()
-) -> None:
-    """Write the figure's title above and its key below."""
+) -> float:
+    """Write the figure's title above and its key below; return the inches that both take."""
     key = [
         *first,
         "numbers at a panel: hits / expected under isotropy, hits out of the picture",
         SCALE_WORDS[scale],
         "bars: hits per unit area",
     ]
-    figure.suptitle(title, fontsize=13, color=INK)
-    figure.supxlabel(
-        "\n".join(
-            [*_fitted(figure, setting(views), ",  "), *_fitted(figure, "; ".join(key), "; ")]
-        ),
-        fontsize=8,
-        color=FAINT,
-        linespacing=1.5,
-    )
-
-
-def _fitted(figure: Figure, text: str, separator: str) -> list[str]:
-    """Break text at a separator into lines that fit the figure."""
-    longest = figure.get_figwidth() * 72 / (0.55 * 8)
-    lines: list[str] = []
-    for part in text.split(separator):
-        if lines and len(lines[-1]) + len(separator) + len(part) <= longest:
-            lines[-1] += separator + part
-        else:
-            lines.append(part)
-    return lines
+    return captions(figure, title, f"{setting(views)}\n{'; '.join(key)}")

@@ -226,13 +226,12 @@ def plot_comparison(
         _dots(ax, comparison, name)
         lines = max(lines, _words_below(ax, comparison, name, inside))
     unit = "lines join networks of one seed;  " if comparison.paired else ""
-    captions(
+    words = captions(
         figure,
         title or "Groups of networks, one dot a network",
         f"{unit}p: exact permutation test over networks;  dotted: isotropy\n{_alike(comparison)}",
     )
-    below = len(figure.get_supxlabel().splitlines())
-    figure.set_figheight((HIGH + LINE * lines) * down + 0.5 + LINE * below)
+    figure.set_figheight((HIGH + LINE * lines) * down + 0.25 + words)
     return figure
 
 

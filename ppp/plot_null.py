@@ -10,6 +10,7 @@ from ppp.density import check_size
 from ppp.maps import NullMap, null_map
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import COLOURS, FAINT, INK, SPREAD, decimal, directions, setting
+from ppp.plot_words import captions
 from ppp.value_checks import check_result
 from ppp.views import null_kind, view
 
@@ -69,7 +70,7 @@ def plot_against_null(
     check_size(size)
     found, one = null_map(result, size), view(result)
     kind = null_kind(result)
-    figure = plt.figure(figsize=(4 * panel + 3.0, panel + 1.5), layout="compressed")
+    figure = plt.figure(figsize=(4 * panel + 3.0, panel), layout="compressed")
     axes = figure.subplots(1, 4)
     pair = np.stack([found.observed, found.mean])
     top = float(pair.mean() + SPREAD * pair.std()) or 1.0
@@ -88,13 +89,14 @@ def plot_against_null(
     along, towards = directions(one.planes)
     axes[0].set_ylabel(f"{towards}\n±{found.extent:.3g}", fontsize=9, color=INK)
     axes[0].set_xlabel(along, fontsize=9, color=INK)
-    figure.suptitle(title or "Density against its null", fontsize=13, color=INK)
-    figure.supxlabel(
+    words = captions(
+        figure,
+        title or "Density against its null",
         f"{setting([one])}\nσ = {decimal(found.sigma)};  mean and spread of {found.images} images "
         f"of {found.draws} draws;  grey: the null has no hit to compare with;  pixels depend on "
         "their neighbours",
-        fontsize=8, color=FAINT, linespacing=1.5,
-    )  # fmt: skip
+    )
+    figure.set_figheight(panel + 0.9 + words)
     return figure
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from ppp.density_normalised import DensityRatio, density_ratio
 from ppp.plot_matrix import colour_bar
 from ppp.plot_null import DIVERGING, TIMES, UNKNOWN
-from ppp.plot_panels import FAINT, INK, decimal, full, setting, tallied
+from ppp.plot_panels import FAINT, decimal, full, setting, tallied
+from ppp.plot_words import header
 from ppp.views import view
 
 if TYPE_CHECKING:
@@ -58,15 +59,11 @@ def draw_ratio(
     for spine in ax.spines.values():
         spine.set_visible(False)
     full(ax, one)
-    ax.set_title(title or "Density of kept samples", loc="left", fontsize=12, color=INK, pad=58)
-    lines = (setting([one]), tallied(one, found.extent), f"divided by {found.by}", _grey(found))
-    ax.annotate(
-        "\n".join(lines), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
-        va="bottom", fontsize=8, color=FAINT, linespacing=1.5,
-    )  # fmt: skip
     if colorbar:
         bar = colour_bar(artist, ax, f"times {found.by.partition(',')[0].partition(':')[0]}")
         bar.set_ticks(list(TIMES), labels=list(TIMES.values()))
+    lines = (setting([one]), tallied(one, found.extent), f"divided by {found.by}", _grey(found))
+    header(ax, title or "Density of kept samples", "\n".join(lines))
     return ax
 
 

@@ -12,6 +12,7 @@ from ppp.density import check_given
 from ppp.plot_checks import check_made
 from ppp.plot_matrix import colour_bar
 from ppp.plot_panels import FAINT, INK, count, directions
+from ppp.plot_words import header
 from ppp.point_cloud import Points
 from ppp.value_checks import check_whole
 
@@ -101,22 +102,15 @@ def plot_points(
     ax.tick_params(labelsize=8, colors=FAINT, length=2)
     for spine in ax.spines.values():
         spine.set(color=FAINT, linewidth=0.6)
-    ax.set_title(
-        title or "Kept samples by their angle to the plane", loc="left", fontsize=12, color=INK,
-        pad=20,
-    )  # fmt: skip
     said = f"{count(len(drawn))} of {count(len(chosen))} hits drawn"
     if out := int((~inside).sum()):
         said += f",  {count(out)} of them beyond the picture"
-    ax.annotate(
-        said, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
-        fontsize=8, color=FAINT,
-    )  # fmt: skip
     if len(drawn):
         bar = colour_bar(dots, ax, "angle to the plane, degrees")
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}°")
     else:
         ax.text(0, 0, "no sample passes", ha="center", va="center", color=FAINT)
+    header(ax, title or "Kept samples by their angle to the plane", said)
     return ax
 
 

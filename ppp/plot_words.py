@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from ppp.plot_panels import FAINT, INK
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Inches from one line to the next, of the small words below and above panels.
-LINE = 0.168
+#: Inches from one line to the next: of the small words below and above panels, of figures' titles.
+LINE, TITLE_LINE = 0.168, 0.25
 #: Inches left free at either edge of a figure.
 MARGIN = 0.12
 #: Pixels round the widths of small letters, up to this factor.
@@ -73,7 +74,7 @@ def _width(text: str, size: float) -> float:
     return ROUNDED * float(width) / 72
 
 
-def captions(figure: Figure, title: str, below: str) -> None:
+def captions(figure: Figure, title: str, below: str) -> float:
     """Write a figure's title above and its key below, in lines that fit the figure.
 
     Parameters
@@ -82,7 +83,36 @@ def captions(figure: Figure, title: str, below: str) -> None:
         Of its final width.
     title, below : str
         What to write; lines of either that are too long are broken.
+
+    Returns
+    -------
+    float
+        Inches that both take of the figure's height.
     """
     wide = figure.get_figwidth() - 2 * MARGIN
-    figure.suptitle(fitted(title, wide, 13), fontsize=13, color=INK)
-    figure.supxlabel(fitted(below, wide, 8), fontsize=8, color=FAINT, linespacing=1.5)
+    above, under = fitted(title, wide, 13), fitted(below, wide, 8)
+    figure.suptitle(above, fontsize=13, color=INK)
+    figure.supxlabel(under, fontsize=8, color=FAINT, linespacing=1.5)
+    return TITLE_LINE * (above.count("\n") + 1) + LINE * (under.count("\n") + 1)
+
+
+def header(ax: Axes, title: str, lines: str) -> None:
+    """Write a title and smaller lines above square axes, no wider than these.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Complete but for these words: a colour bar takes room.
+    title, lines : str
+        What to write; lines of either that are too long are broken.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    wide = min(ax.bbox.width, ax.bbox.height) / figure.dpi
+    said = fitted(lines, wide, 8)
+    ax.annotate(
+        said, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
+        fontsize=8, color=FAINT, linespacing=1.5,
+    )  # fmt: skip
+    above = 10 + 72 * LINE * (said.count("\n") + 1)
+    ax.set_title(fitted(title, wide, 12), loc="left", fontsize=12, color=INK, pad=above)

@@ -36,3 +36,40 @@ def test_lines_end_at_the_best_place_that_fits_and_keep_every_letter():
 def test_groups_of_any_names_stand_beside_each_other(names, statistics):
     comparison = ppp.compare({name: [projected(k) for k in range(2)] for name in names})
     check_legible(ppp.plot_comparison(comparison, statistics=statistics))
+
+
+TITLE = "Layer encoder.blocks.3.activation of the network of seed 0 on CIFAR-10, after 125 epochs"
+
+
+def with_rows_left_out():
+    x = np.random.default_rng(0).laplace(size=(3000, 8))
+    x[:53], x[60, 1] = 0.0, 1e6
+    return ppp.project(x, null=None)
+
+
+def test_a_long_title_and_counts_fit_and_leave_the_picture_its_room():
+    plain = ppp.plot_density(projected(rows=3000, n=8), size=16)
+    ax = ppp.plot_density(with_rows_left_out(), size=16, title=TITLE)
+    for each in (plain, ax):
+        check_legible(each.figure)
+    assert "53 zero or non-finite rows left out" in ax.texts[-1].get_text().replace("\n", " ")
+    assert ax.get_window_extent().width > 0.85 * plain.get_window_extent().width
+
+
+def test_long_titles_of_ratios_and_points_fit():
+    check_legible(projected().plot(normalise="isotropic", size=16, title=TITLE).figure)
+    points = ppp.points(np.random.default_rng(0).laplace(size=(200, 6)))
+    check_legible(ppp.plot_points(points, title=TITLE).figure)
+
+
+@pytest.mark.parametrize("panel", [1.2, 1.5, 2.5])
+def test_the_key_of_one_panel_fits_below_it(panel):
+    figure = ppp.plot_grid({"net/seed0": {"epoch 0": projected()}}, size=16, panel=panel)
+    check_legible(figure)
+    width = figure.axes[0].get_window_extent().width / figure.dpi
+    assert width > 0.9 * panel, "the key takes no room from the panel"
+
+
+def test_a_narrow_map_has_its_words():
+    draws = projected(null_draws=2, null="rotation", null_repeats=9)
+    check_legible(ppp.plot_against_null(draws, size=16, panel=1.2, title=TITLE))
