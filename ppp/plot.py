@@ -9,7 +9,7 @@ from ppp.density import check_given, check_size, window
 from ppp.plot_beside import beside
 from ppp.plot_checks import check_rows
 from ppp.plot_matrix import colour_bar, matrix
-from ppp.plot_panels import ceiling, check_scale, draw, full, setting, tallied
+from ppp.plot_panels import ceiling, check_scale, directions, draw, full, setting, tallied
 from ppp.plot_ratio import draw_ratio
 from ppp.plot_words import header
 from ppp.value_checks import check_result, check_whole
@@ -104,7 +104,7 @@ def plot_density(
 
         _, ax = plt.subplots(figsize=(6.6, 6.3), layout="compressed")
     artist = draw(ax, one, image, ceiling([image.image], scale))
-    full(ax, one)
+    full(ax, directions(one.planes))
     if colorbar and one.hits:
         colour_bar(artist, ax, "hits per unit area")
     said = f"{setting([one])}\n{tallied(one, image.extent)}"

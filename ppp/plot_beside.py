@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ppp.plot_matrix import NARROW, Row, close, shade, slim, small
-from ppp.plot_panels import INK, count, full
+from ppp.plot_panels import INK, count, directions, full
 from ppp.plot_words import LINE
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def beside(row: Row, size: int, scale: str, title: str, panel: float) -> Figure:
         artist = small(ax, one, images[name], top, narrow=narrow)
         ax.set_title(name, fontsize=min(10, 72 * panel / (0.6 * len(name))), color=INK)
     name, one = next(iter(row.items()))
-    full(axes[0], one)
+    full(axes[0], directions(one.planes))
     axes[0].set_title(f"{name}:  {count(one.hits)} / {count(one.expected)}", fontsize=10, color=INK)
     if any(one.hits for one in row.values()):
         slim(figure.colorbar(artist, cax=_place(figure, wide - RIGHT - BAR, bottom, BAR, large)))

@@ -13,6 +13,7 @@ from ppp.views import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from ppp.planes import Planes
 
@@ -71,15 +72,17 @@ def count(number: float) -> str:
 
 
 def short(number: float) -> str:
-    """Write a count in at most five characters.
+    """Write a count in at most five characters, or with a power of ten where no unit is left.
 
     Examples
     --------
-    >>> [short(v) for v in (0, 62, 999, 12_320, 208_000, 3_400_000)]
-    ['0', '62', '999', '12.3k', '208k', '3.4M']
+    >>> [short(v) for v in (0, 62, 999, 12_320, 208_000, 3_400_000, 6.1e20)]
+    ['0', '62', '999', '12.3k', '208k', '3.4M', '6.1e20']
     """
     if math.isnan(number):
         return "–"
+    if abs(number) >= 0.9995e15:
+        return f"{number:.2g}".replace("e+", "e")
     for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * unit:
             return f"{number / unit:.3g}{name}"
@@ -191,13 +194,33 @@ def draw(ax: Axes, one: View, image: Density, top: float, brief: bool = False) -
     return artist
 
 
-def full(ax: Axes, one: View) -> None:
+def full(ax: Axes, names: tuple[str, str]) -> None:
     """Give axes their names and ticks, in the units of the activations."""
     from matplotlib.ticker import MaxNLocator
 
-    along, towards = directions(one.planes)
-    ax.set_xlabel(along, color=INK, fontsize=10)
-    ax.set_ylabel(towards, color=INK, fontsize=10)
-    for axis in (ax.xaxis, ax.yaxis):
+    reach = float(max(ax.get_xlim()))
+    for axis, name in zip((ax.xaxis, ax.yaxis), names, strict=True):
         axis.set_major_locator(MaxNLocator(6, symmetric=True))
+        axis.set_label_text(f"{name}{in_powers(axis, reach)}", color=INK, fontsize=10)
     ax.tick_params(labelsize=8, colors=FAINT, length=2)
+
+
+def in_powers(axis: Axis, reach: float) -> str:
+    """Write large or small numbers of an axis in a power of ten; return it, for the axis's name.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+        Its ticks.
+    reach : float
+        The largest number on it.
+
+    Notes
+    -----
+    Matplotlib writes such a power at the end of an axis, where the words above a picture are.
+    """
+    power = math.floor(math.log10(reach)) if reach > 0 else 0
+    if -3 <= power <= 4:
+        return ""
+    axis.set_major_formatter(lambda value, _: f"{value / 10.0**power:.6g}".replace("-", "−"))
+    return f"  ($\\times\\,10^{{{power}}}$)"

@@ -9,7 +9,7 @@ import numpy as np
 from ppp.density_normalised import DensityRatio, density_ratio
 from ppp.plot_matrix import colour_bar
 from ppp.plot_null import DIVERGING, TIMES, UNKNOWN
-from ppp.plot_panels import FAINT, decimal, full, setting, tallied
+from ppp.plot_panels import FAINT, decimal, directions, full, setting, tallied
 from ppp.plot_words import header
 from ppp.views import view
 
@@ -58,7 +58,7 @@ def draw_ratio(
     ax.plot(0, 0, "+", color=FAINT, alpha=0.6, markersize=7, mew=0.6)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    full(ax, one)
+    full(ax, directions(one.planes))
     if colorbar:
         bar = colour_bar(artist, ax, f"times {found.by.partition(',')[0].partition(':')[0]}")
         bar.set_ticks(list(TIMES), labels=list(TIMES.values()))

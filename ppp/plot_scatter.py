@@ -11,7 +11,7 @@ import numpy as np
 from ppp.density import check_given
 from ppp.plot_checks import check_made
 from ppp.plot_matrix import colour_bar
-from ppp.plot_panels import FAINT, INK, count, directions
+from ppp.plot_panels import FAINT, count, directions, full
 from ppp.plot_words import header
 from ppp.point_cloud import Points
 from ppp.value_checks import check_whole
@@ -96,10 +96,7 @@ def plot_points(
         w[:, 0], w[:, 1], c=angle, s=4, cmap="viridis_r", vmin=0, linewidths=0, rasterized=True
     )
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    along, towards = _names(points, plane)
-    ax.set_xlabel(along, color=INK, fontsize=10)
-    ax.set_ylabel(towards, color=INK, fontsize=10)
-    ax.tick_params(labelsize=8, colors=FAINT, length=2)
+    full(ax, _names(points, plane))
     for spine in ax.spines.values():
         spine.set(color=FAINT, linewidth=0.6)
     said = f"{count(len(drawn))} of {count(len(chosen))} hits drawn"

@@ -73,3 +73,28 @@ def test_the_key_of_one_panel_fits_below_it(panel):
 def test_a_narrow_map_has_its_words():
     draws = projected(null_draws=2, null="rotation", null_repeats=9)
     check_legible(ppp.plot_against_null(draws, size=16, panel=1.2, title=TITLE))
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e-9])
+def test_powers_of_ten_stand_with_the_names_of_axes(scale):
+    points = ppp.points(scale * np.random.default_rng(0).laplace(size=(200, 6)))
+    for ax in (
+        projected(scale=scale).plot(size=16),
+        projected(scale=scale).plot(size=16, normalise="isotropic"),
+        ppp.plot_points(points),
+    ):
+        check_legible(ax.figure)
+        power = int(np.floor(np.log10(ax.get_xlim()[1])))
+        for axis in (ax.xaxis, ax.yaxis):
+            assert f"10^{{{power}}}" in axis.get_label_text()
+            assert not axis.get_offset_text().get_text()
+            shown = [float(t.get_text().replace("−", "-")) for t in axis.get_ticklabels()]
+            np.testing.assert_allclose(np.multiply(shown, 10.0**power), axis.get_ticklocs())
+
+
+def test_the_colours_of_tiny_activations_have_numbers_and_no_unit():
+    ax = projected(scale=1e-9).plot(size=16)
+    ax.figure.draw_without_rendering()
+    ticks = [text.get_text() for text in ax.figure.axes[1].get_yticklabels()]
+    assert not any("T" in text for text in ticks)
+    assert len(set(ticks)) == len(ticks) > 2
