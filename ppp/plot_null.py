@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,22 @@ import numpy as np
 from ppp.density import check_size
 from ppp.maps import NullMap, null_map
 from ppp.plot_matrix import colour_bar
-from ppp.plot_panels import COLOURS, FAINT, INK, SPREAD, decimal, directions, setting
+from ppp.plot_panels import (
+    COLOURS,
+    FAINT,
+    INK,
+    PAPER,
+    SPREAD,
+    decimal,
+    directions,
+    nothing,
+    remark,
+    setting,
+    short,
+)
 from ppp.plot_words import captions
 from ppp.value_checks import check_result
-from ppp.views import null_kind, view
+from ppp.views import View, null_kind, null_views, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,6 +90,7 @@ def plot_against_null(
     titles = ["observed", f"null: mean of {found.draws} × {kind}"]
     for ax, image, name in zip(axes, pair, titles, strict=False):
         artist = _square(ax, image, found, name, COLOURS, (0.0, top))
+    _say_empty(axes[0], axes[1], one, null_views(result))
     colour_bar(artist, [axes[1]], "hits per unit area")
     artist = _square(axes[2], found.log_ratio, found, "observed / null", DIVERGING, (-3.0, 3.0))
     bar = colour_bar(artist, [axes[2]], "observed over null")
@@ -98,6 +112,15 @@ def plot_against_null(
     )
     figure.set_figheight(panel + 0.9 + words)
     return figure
+
+
+def _say_empty(observed: Axes, null: Axes, one: View, draws: Sequence[View]) -> None:
+    """Say of densities without hits how many isotropy expects."""
+    if not one.hits:
+        remark(observed, nothing(one, brief=True), PAPER, "small")
+    if not any(draw.hits for draw in draws):
+        expected = short(sum(draw.expected for draw in draws))
+        remark(null, f"no hits in {len(draws)} draws\n{expected} expected", PAPER, "small")
 
 
 def _square(

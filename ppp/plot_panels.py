@@ -111,14 +111,18 @@ def setting(views: Sequence[View]) -> str:
     """Say what was projected: dimension, samples, threshold, planes."""
     planes = [v.planes for v in views]
     angles = span([math.degrees(math.acos(min(v.epsilon, 1.0))) for v in views], "{:.1f}°".format)
-    number = span([p.count for p in planes])
-    pairs = " or ".join(sorted({"permutation" if p.ordered else "combination" for p in planes}))
-    words = "plane" if number == "1" else f"planes ({pairs})"
     return (
         f"n = {span([p.frame.n for p in planes])},  N = {span([v.valid for v in views])} samples,  "
         f"ε = {span([v.epsilon for v in views], decimal)} (within {angles} of a plane"
-        f"{_near(views)}),  {number} {words}"
+        f"{_near(views)}),  {counted_planes(planes)}"
     )
+
+
+def counted_planes(planes: Sequence[Planes]) -> str:
+    """Say how many planes there are, and whether both orders of a pair count."""
+    number = span([p.count for p in planes])
+    pairs = " or ".join(sorted({"permutation" if p.ordered else "combination" for p in planes}))
+    return f"{number} plane" if number == "1" else f"{number} planes ({pairs})"
 
 
 def _near(views: Sequence[View]) -> str:
@@ -179,19 +183,18 @@ def draw(ax: Axes, one: View, image: Density, top: float, brief: bool = False) -
     if one.hits:
         ax.plot(0, 0, "+", color=PAPER, alpha=0.5, markersize=4 if brief else 7, mew=0.6)
     else:
-        ax.text(
-            *(0.5, 0.5),
-            nothing(one, brief),
-            transform=ax.transAxes,
-            ha="center",
-            va="center",
-            color=PAPER,
-            fontsize="small" if brief else "medium",
-            linespacing=1.6,
-        )
+        remark(ax, nothing(one, brief), PAPER, "small" if brief else "medium")
     for spine in ax.spines.values():
         spine.set_visible(False)
     return artist
+
+
+def remark(ax: Axes, text: str, colour: str, size: str = "medium") -> None:
+    """Say in the middle of a panel why there is nothing to see."""
+    ax.text(
+        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=colour,
+        fontsize=size, linespacing=1.6,
+    )  # fmt: skip
 
 
 def full(ax: Axes, names: tuple[str, str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ppp.density import check_given
 from ppp.plot_checks import check_made
 from ppp.plot_matrix import colour_bar
-from ppp.plot_panels import FAINT, count, directions, full
+from ppp.plot_panels import FAINT, count, counted_planes, directions, full, remark
 from ppp.plot_words import header
 from ppp.point_cloud import Points
 from ppp.value_checks import check_whole
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Most points that are drawn: beyond, a picture of this size shows no single one.
 DRAWN = 20_000
+#: Degrees that rounding alone makes of a sample in its plane.
+IN_PLANE = 1e-5
 
 
 def plot_points(
@@ -92,21 +94,25 @@ def plot_points(
     w, angle = points.w[drawn], points.angle[drawn]
     reach = _reach(points.w[chosen]) if extent is None else extent
     inside = np.abs(w).max(axis=1, initial=0.0) <= reach
+    most_angle = float(angle.max(initial=0.0))
     dots = ax.scatter(
-        w[:, 0], w[:, 1], c=angle, s=4, cmap="viridis_r", vmin=0, linewidths=0, rasterized=True
-    )
+        w[:, 0], w[:, 1], c=angle, s=4, cmap="viridis_r", linewidths=0, rasterized=True,
+        vmin=0, vmax=most_angle if most_angle > IN_PLANE else 1.0,
+    )  # fmt: skip
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     full(ax, _names(points, plane))
     for spine in ax.spines.values():
         spine.set(color=FAINT, linewidth=0.6)
-    said = f"{count(len(drawn))} of {count(len(chosen))} hits drawn"
+    which = "1 plane" if plane is not None else counted_planes([points.planes])
+    said = f"n = {points.planes.frame.n},  {which}\n"
+    said += f"{count(len(drawn))} of {count(len(chosen))} hits drawn"
     if out := int((~inside).sum()):
         said += f",  {count(out)} of them beyond the picture"
     if len(drawn):
         bar = colour_bar(dots, ax, "angle to the plane, degrees")
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}°")
     else:
-        ax.text(0, 0, "no sample passes", ha="center", va="center", color=FAINT)
+        remark(ax, f"no sample passes for {'any' if plane is None else 'this'} plane", FAINT)
     header(ax, title or "Kept samples by their angle to the plane", said)
     return ax
 

@@ -43,8 +43,8 @@ def fitted(text: str, inches: float, size: float) -> str:
 
     Examples
     --------
-    >>> fitted("isotropic-tanh/seed0", 1.0, 9).split()
-    ['isotropic-', 'tanh/seed0']
+    >>> fitted("isotropic-leaky-relu", 1.0, 9).split()
+    ['isotropic-', 'leaky-relu']
     """
     lines = [line for given in text.split("\n") for line in _lines(given, inches, size, BREAKS)]
     return "\n".join(line.rstrip(" ") for line in lines)

@@ -5,6 +5,7 @@ import pytest
 from legible import check_legible
 
 import ppp
+from ppp.plot_panels import short
 from ppp.plot_words import fitted
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
@@ -98,3 +99,31 @@ def test_the_colours_of_tiny_activations_have_numbers_and_no_unit():
     ticks = [text.get_text() for text in ax.figure.axes[1].get_yticklabels()]
     assert not any("T" in text for text in ticks)
     assert len(set(ticks)) == len(ticks) > 2
+
+
+def test_maps_without_hits_say_so_with_the_expectation():
+    signs = np.sign(np.random.default_rng(0).standard_normal((300, 18)))
+    for epsilon, texts in ((0.75, [1, 0]), (0.999, [1, 1])):
+        result = ppp.project(signs, epsilon=epsilon, null_draws=4, null_repeats=9)
+        figure = ppp.plot_against_null(result, size=16)
+        assert [len(ax.texts) for ax in figure.axes[:2]] == texts
+        said = figure.axes[0].texts[0].get_text()
+        assert said == f"no hits\n{short(result.expected)} expected"
+        check_legible(figure)
+    said = figure.axes[1].texts[0].get_text()
+    assert said == f"no hits in 4 draws\n{short(4 * result.expected)} expected"
+
+
+def test_points_name_their_planes_also_where_none_is_seen():
+    ax = ppp.plot_points(ppp.points(np.ones((3, 8))))
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["no sample passes for any plane", texts[1]]
+    assert texts[1].startswith("n = 8,  28 planes (combination)\n0 of 0 hits")
+    check_legible(ax.figure)
+
+
+def test_colours_of_angles_start_at_zero_where_every_sample_lies_in_its_plane():
+    points = ppp.points(np.diag([1.0, 2.0, 3.0, 4.0]))
+    assert not points.angle.any()
+    ax = ppp.plot_points(points)
+    assert ax.collections[0].get_clim() == (0.0, 1.0)
