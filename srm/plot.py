@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppp.plot_checks import check_made
+from ppp.plot_panels import in_powers
 from ppp.table import counted
 from ppp.value_checks import check_mapping
 from srm.curve import SRMResult
@@ -69,11 +70,13 @@ def plot_curve(
     closed = result.compat is None
     angles = np.append(result.angles, 2 * np.pi) if closed else result.angles
     across = angles if polar else np.degrees(angles)
-    _band(result, ax, across, plane, closed)
+    # levels are circles, also where there are few angles to draw a curve at
+    dense = np.linspace(across[0], across[-1], 361)
+    _band(result, ax, across, dense, plane, closed)
     ax.plot(across, _around(values, closed), color=CURVE, lw=1.6, label=_name(result, plane))
     if np.isfinite(result.expected):
         ax.plot(
-            across, np.full(len(across), result.expected), color=LEVEL, ls="--", lw=1.0,
+            dense, np.full(len(dense), result.expected), color=LEVEL, ls="--", lw=1.0,
             label="isotropic level",
         )  # fmt: skip
     _marks(result, ax, polar, plane)
@@ -82,7 +85,8 @@ def plot_curve(
         ax.set_xticks(range(0, 361, 45))
         towards = "$b_j$" if closed else "$-b_j$"
         ax.set_xlabel(f"angle from $b_i$ towards {towards} (degrees)")
-    ax.set_ylabel("share of samples seen" if not result.signed else "signed share of samples")
+    name = "share of samples seen" if not result.signed else "signed share of samples"
+    ax.set_ylabel(name + in_powers(ax.yaxis, float(np.abs(ax.get_ylim()).max())))
     if polar:
         _radii(ax)
     _legend(ax)
@@ -141,14 +145,19 @@ def _around(values: np.ndarray, closed: bool) -> np.ndarray:
 
 
 def _band(
-    result: SRMResult, ax: Axes, across: np.ndarray, plane: tuple[int, int] | None, closed: bool
+    result: SRMResult,
+    ax: Axes,
+    across: np.ndarray,
+    dense: np.ndarray,
+    plane: tuple[int, int] | None,
+    closed: bool,
 ) -> None:
     if result.compat is not None:
         return  # the tests are of our own convention
     if plane is not None:
         test = result.test()
         least = test.low if result.signed else max(test.low, 0.0)
-        ax.fill_between(across, least, test.high, color=BAND, alpha=0.5, lw=0,
+        ax.fill_between(dense, least, test.high, color=BAND, alpha=0.5, lw=0,
                         label="95 % band of isotropy")  # fmt: skip
     elif result.null is not None:
         rotation = against_rotations(result.null, 0.95)

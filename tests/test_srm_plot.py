@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from legible import check_legible
 from matplotlib import pyplot as plt
 
 import srm
@@ -32,6 +33,29 @@ def test_names_of_vectors_stand_above_curve_and_frame_and_below_the_title(of, ti
     centres = ax.transData.inverted().transform([[(b.x0 + b.x1) / 2, 0] for b in names.values()])
     np.testing.assert_allclose(centres[:, 0], [0, 180, 90, 270], atol=0.5)
     assert not curve.plot(polar=True).child_axes
+
+
+def test_the_isotropic_level_is_a_circle_however_few_angles_there_are():
+    curve = swept(angles=3)
+    level = curve.plot(polar=True).lines[1]
+    assert level.get_label() == "isotropic level"
+    across, shares = level.get_data()
+    np.testing.assert_allclose(shares, curve.expected)
+    assert across[[0, -1]] == pytest.approx([0, 2 * np.pi])
+    assert np.diff(across).max() < np.radians(2)
+    band = curve.plot(polar=True, plane=(0, 1)).collections[0].get_paths()[0].vertices
+    assert np.abs(np.diff(band[:, 0])).max() < np.radians(2)
+
+
+@pytest.mark.parametrize("polar", [False, True])
+def test_the_power_of_ten_of_tiny_shares_stands_with_their_name(polar):
+    x = np.random.default_rng(0).laplace(size=(200, 24))
+    curve = srm.sweep(x, angles=12, epsilon=0.95)
+    assert curve.expected < 1e-12
+    ax = curve.plot(polar=polar)
+    check_legible(ax.figure)
+    assert not ax.yaxis.get_offset_text().get_text()
+    assert r"10^{-13}" in ax.get_ylabel()
 
 
 @pytest.mark.parametrize(
