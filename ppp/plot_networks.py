@@ -9,8 +9,8 @@ import numpy as np
 
 from ppp.comparison import Comparison
 from ppp.plot_checks import check_made, check_rows, check_statistics
-from ppp.plot_panels import FAINT, INK, decimal
-from ppp.plot_words import LINE, captions, fitted
+from ppp.plot_panels import FAINT, INK, decimal, remark
+from ppp.plot_words import LINE, TITLE_LINE, captions, fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: First the paper's orange for elementwise and blue for isotropic networks, then its other two.
 GROUPS = ("#e07b1a", "#2b6cb0", "#b83232", "#2f855a", "#6b46a5", "#7a6a53")
+#: Lines and markers of the first six groups, of the next six, and so on.
+STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))
 NAMES = {
     "log_q": "log Q,  hits over expected",
     "kappa": "κ,  kurtosis along the frame",
@@ -91,21 +93,41 @@ def plot_training(
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     across = min(2, len(statistics))
     down = -(-len(statistics) // across)
-    figure = plt.figure(figsize=(5.2 * across, 2.7 * down + 0.8), layout="constrained")
+    figure = plt.figure(figsize=(5.2 * across, 2.7 * down), layout="constrained")
     for place, statistic in enumerate(statistics):
         ax = figure.add_subplot(down, across, place + 1)
         _lines(ax, rows, columns, statistic, grouped)
         ax.set_title(NAMES.get(statistic, statistic), fontsize=10, color=INK)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=4, fontsize=9, frameon=False)
-    figure.suptitle(title or "Statistics over training", fontsize=13, color=INK, x=0.01, ha="left")
-    figure.supxlabel(
+    words = captions(
+        figure,
+        title or "Statistics over training",
         "snapshots in order, not to scale;  bands: middle 95 % of each group's null draws;  "
         "dotted: isotropy",
-        fontsize=8,
-        color=FAINT,
     )
+    title_lines = figure.get_suptitle().count("\n") + 1
+    _legend(figure, 2 * across, 2.7 * down + 0.1 + words, TITLE_LINE * title_lines)
     return figure
+
+
+def _legend(figure: Figure, across: int, high: float, above: float) -> None:
+    """Name the groups below the figure's title, and make the figure as much higher than before.
+
+    A legend that the layout places shares the title's line, and lies on a long title.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    names = [fitted(label, 2.0, 9) for label in labels]
+    lines = max(name.count("\n") + 1 for name in names)
+    own = -(-len(names) // across) * (LINE * lines + 0.06) + 0.05
+    figure.set_figheight(high + own)
+    figure.legend(
+        handles, names, loc="upper right", bbox_to_anchor=(1, 1 - above / (high + own)),
+        ncols=across, fontsize=9, frameon=False,
+    )  # fmt: skip
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0, 0, 1, 1 - own / (high + own)))
 
 
 def _lines(
@@ -117,14 +139,20 @@ def _lines(
 ) -> None:
     """Draw one statistic of all networks, and the bands of their nulls below it."""
     at = np.arange(len(columns))
-    for colour, group in zip(_colours(grouped), dict.fromkeys(grouped.values()), strict=False):
+    for number, group in enumerate(dict.fromkeys(grouped.values())):
+        again, place = divmod(number, len(GROUPS))
+        colour, (line, marker) = GROUPS[place], STYLES[again % len(STYLES)]
         members = [row for name, row in rows.items() if grouped[name] == group]
         low, high = np.array([_band(members, column, statistic) for column in columns]).T
         ax.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
         for k, row in enumerate(members):
             values = [_value(row.get(column), statistic) for column in columns]
             label = f"{group} ({len(members)})" if k == 0 else None
-            ax.plot(at, values, "o-", color=colour, lw=1.2, ms=3, alpha=0.9, label=label)
+            ax.plot(
+                at, values, color=colour, ls=line, marker=marker, lw=1.2, ms=3, alpha=0.9,
+                label=label,
+            )  # fmt: skip
+    _say_undefined(ax, rows, statistic)
     if statistic in ISOTROPIC:
         ax.axhline(ISOTROPIC[statistic], color=FAINT, lw=0.8, ls=":")
     ticks = [str(column).removeprefix("epoch ") for column in columns]
@@ -136,9 +164,21 @@ def _lines(
         ax.spines[side].set(color=FAINT, linewidth=0.6)
 
 
-def _colours(grouped: Mapping[str, str]) -> list[str]:
-    number = len(set(grouped.values()))
-    return [GROUPS[k % len(GROUPS)] for k in range(number)]
+def _say_undefined(ax: Axes, rows: Mapping[str, Mapping[Any, PPPResult]], statistic: str) -> None:
+    """Name the networks of which a panel shows nothing, and why that is."""
+    unseen = {
+        name: next((r.statistics[statistic].note for r in row.values()), "no results")
+        for name, row in rows.items()
+        if all(np.isnan(_value(result, statistic)) for result in row.values())
+    }
+    if not unseen:
+        return
+    who = "all networks" if len(unseen) == len(rows) else ", ".join(unseen)
+    said = fitted(f"{who}: " + "; ".join(dict.fromkeys(unseen.values())), 4.0, 8)
+    if len(unseen) == len(rows):
+        remark(ax, said, FAINT, "small")
+    else:
+        ax.set_xlabel(said, fontsize=8, color=FAINT)  # the panel holds the lines of others
 
 
 def _value(result: PPPResult | None, statistic: str) -> float:

@@ -114,6 +114,29 @@ def test_maps_without_hits_say_so_with_the_expectation():
     assert said == f"no hits in 4 draws\n{short(4 * result.expected)} expected"
 
 
+def test_more_groups_than_colours_differ_by_line_and_marker():
+    rows = {f"a group of name {k}/0": {"epoch 0": projected(k)} for k in range(8)}
+    figure = ppp.plot_training(rows, statistics=["kappa"])
+    lines = [line for line in figure.axes[0].lines if line.get_label()[0] != "_"]
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
+    assert len(lines) == len(looks) == 8
+    check_legible(figure)
+
+
+def test_training_says_of_which_networks_it_shows_nothing():
+    signs = np.sign(np.random.default_rng(0).standard_normal((300, 18)))
+    none = {"epoch 0": ppp.project(signs, null=None)}
+    figure = ppp.plot_training({"signs": none}, statistics=["a4", "kappa"])
+    said = figure.axes[0].texts[0].get_text().replace("\n", " ")
+    assert said.startswith("all networks: undefined, because no sample passes at epsilon = 0.75;")
+    assert not figure.axes[1].texts
+    check_legible(figure)
+    rows = {"signs": none, "other": {"epoch 0": projected(n=18, rows=2000)}}
+    figure = ppp.plot_training(rows, statistics=["a4"], title=TITLE)
+    assert figure.axes[0].get_xlabel().startswith("signs: undefined")
+    check_legible(figure)
+
+
 def test_points_name_their_planes_also_where_none_is_seen():
     ax = ppp.plot_points(ppp.points(np.ones((3, 8))))
     texts = [text.get_text() for text in ax.texts]
