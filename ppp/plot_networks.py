@@ -33,7 +33,7 @@ NAMES = {
 }
 #: Inches of a panel of groups: its height above the words below it, the least width, the part of it
 #: that the numbers at its left take, and the least width for a group's name.
-HIGH, WIDE, NUMBERS, NAME = 2.6, 2.9, 0.75, 0.9
+HIGH, WIDE, NUMBERS, NAME = 2.6, 2.9, 0.75, 1.0
 #: What isotropy expects, where that is a constant.
 ISOTROPIC = {"log_q": 0.0, "kappa": 1.0, "a4": 0.0, "a8": 0.0}
 
