@@ -24,7 +24,6 @@ _FIRST = (
     nn.GroupNorm,
 )
 _COLUMNS = {1: ("token",), 2: ("y", "x"), 3: ("z", "y", "x")}
-_WAYS = ("each", "flatten", "mean", "max", "first", "last")
 
 
 @dataclass(frozen=True)
@@ -181,11 +180,11 @@ def to_rows(
     if tensor.ndim == 1:
         tensor = tensor[:, None]
     tensor = tensor.movedim(_batch_axis(tensor, module, rule, layer), 0)
-    if rule.rows == "flatten":
-        tensor = tensor.flatten(1)
-    elif tensor.ndim > 2:
+    if rule.rows != "flatten" and tensor.ndim > 2:
         tensor = tensor.movedim(_feature_axis(tensor, module, rule, layer), -1)
     tensor = _match_inputs(tensor, inputs, layer)
+    if rule.rows == "flatten":
+        tensor = tensor.flatten(1)
     if tensor.ndim == 2:
         return Rows(tensor, np.ones(len(tensor), np.int64), None, ())
     return _positions(tensor, rule, inputs, layer)
@@ -325,15 +324,35 @@ def _pool(tensor: torch.Tensor, keep: np.ndarray | None, way: str) -> torch.Tens
         if keep is None
         else torch.as_tensor(keep.reshape(count, total))
     ).to(tensor.device)
-    if way in ("first", "last"):
-        order = torch.arange(total, device=tensor.device)
-        score = torch.where(kept, order if way == "last" else total - order, -1)
-        return tensor[torch.arange(count, device=tensor.device), score.argmax(1)]
-    if way == "max":
-        return tensor.masked_fill(~kept[:, :, None], -torch.inf).amax(1)
+    return _POOLS[way](tensor, kept)
+
+
+def _mean(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     # half precision sums in single: a mean over many positions must not lose digits
     wide = tensor if tensor.dtype == torch.float64 else tensor.float()
     weight = kept[:, :, None].to(wide.dtype)
     total_kept = weight.sum(1).clamp(min=1)
     # where, not times zero: padding may hold NaN
     return (wide.where(kept[:, :, None], 0).sum(1) / total_kept).to(tensor.dtype)
+
+
+def _max(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    return tensor.masked_fill(~kept[:, :, None], -torch.inf).amax(1)
+
+
+def _first(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    # of equal values, argmax takes the first
+    return tensor[torch.arange(len(tensor), device=tensor.device), kept.int().argmax(1)]
+
+
+def _last(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    return _first(tensor.flip(1), kept.flip(1))
+
+
+_POOLS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "mean": _mean,
+    "max": _max,
+    "first": _first,
+    "last": _last,
+}
+_WAYS = ("each", "flatten", *_POOLS)

@@ -80,6 +80,12 @@ def test_flatten_takes_everything_of_an_input_in_its_own_order():
     assert found.rows.tolist() == tensor.reshape(2, 12).tolist()
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (3, 2, 4), (2, 3, 5, 4)])
+def test_flatten_takes_everything_of_a_single_input_however_the_layer_cuts_it(shape):
+    tensor = torch.randn(shape)
+    assert torch.equal(read(tensor, size=1, rows="flatten").rows, tensor.reshape(1, -1))
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "width"),
     [
