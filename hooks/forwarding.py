@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from hooks.batches import Batch
 from hooks.errors import CaptureError, HooksError
+from hooks.generators import Seeds, left_as_found
 from hooks.structure import leaves, spell_leaf
 
 _FUSED = (nn.TransformerEncoder, nn.TransformerEncoderLayer)
@@ -98,7 +97,9 @@ def _is_compiled(module: nn.Module) -> bool:
 
 
 @contextmanager
-def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
+def at_rest(
+    model: nn.Module, eval_mode: bool = True, seeds: Seeds | None = None, number: int = 0
+) -> Iterator[None]:
     """Run what is inside without gradients and in eval mode; put everything back afterwards.
 
     Parameters
@@ -106,6 +107,10 @@ def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     model : torch.nn.Module
     eval_mode : bool
         False leaves every module's mode as it is.
+    seeds : Seeds, optional
+        What a model that draws does so from; by default the generators go on as they are.
+    number : int
+        The batch's place in the pass: with the same seeds, each draws numbers of its own.
 
     Notes
     -----
@@ -114,18 +119,18 @@ def at_rest(model: nn.Module, eval_mode: bool = True) -> Iterator[None]:
     """
     modules = list(model.modules())
     modes = [module.training for module in modules]
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    devices = _cuda(modules)
     try:
-        with torch.random.fork_rng(devices=_cuda(modules)), torch.no_grad(), eager(model, modules):
+        with left_as_found(devices), torch.no_grad(), eager(model, modules):
             if eval_mode and any(modes):
                 model.eval()
+            if seeds is not None:
+                seeds.sow(number, devices)
             yield
     finally:
         for module, mode in zip(modules, modes, strict=True):
             if module.training != mode:
                 module.training = mode
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
 
 
 def _cuda(modules: list[nn.Module]) -> list[int]:

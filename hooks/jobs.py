@@ -16,6 +16,7 @@ from hooks.batches import Batch, Reader
 from hooks.choosing import Target
 from hooks.errors import CaptureError
 from hooks.forwarding import at_rest, call, device_of
+from hooks.generators import Seeds
 from hooks.idsets import IdSet, first_of_each
 from hooks.rowrules import Inputs, RowRule, Rows
 from hooks.taps import StopForward, Taps
@@ -131,7 +132,7 @@ class Job:
         CaptureError
             If the loader is empty.
         """
-        taps = Taps(self.targets, self.rules)
+        taps, seeds = Taps(self.targets, self.rules), Seeds.found()
         done = done or Done()
         seen, arrived, number = IdSet(), 0, -1
         for number, given in enumerate(_progress(self.loader, self.progress)):
@@ -149,7 +150,7 @@ class Job:
                 for target in self.targets
             }
             if any(mask.any() for mask in wanted.values()):
-                rows = self._forward(taps, batch, ids, number)
+                rows = self._forward(taps, batch, ids, number, seeds)
                 yield _step(batch, ids, keep & ~done.samples.contains(ids), wanted, rows)
         if number < 0:
             raise CaptureError("the loader gave no batch: give it at least one input")
@@ -157,9 +158,7 @@ class Job:
     def _identify(self, batch: Batch, arrived: int, seen: IdSet) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs' ids and which of them are not repetitions."""
         sampler = getattr(self.loader, "sampler", None)
-        rank, ranks = self.share
-        if isinstance(sampler, DistributedSampler):
-            rank, ranks = sampler.rank, sampler.num_replicas
+        rank, ranks = self._rank()
         place = (arrived + np.arange(batch.size)) * ranks + rank
         keep = np.ones(batch.size, bool)
         if isinstance(sampler, DistributedSampler):
@@ -170,9 +169,20 @@ class Job:
         seen.add(batch.ids)
         return batch.ids, keep
 
-    def _forward(self, taps: Taps, batch: Batch, ids: np.ndarray, number: int) -> dict[str, Rows]:
+    def _rank(self) -> tuple[int, int]:
+        """Return which of how many processes this is."""
+        sampler = getattr(self.loader, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            return sampler.rank, sampler.num_replicas
+        return self.share
+
+    def _forward(
+        self, taps: Taps, batch: Batch, ids: np.ndarray, number: int, seeds: Seeds
+    ) -> dict[str, Rows]:
         taps.begin(self._inputs(batch, ids))
-        with at_rest(self.model, self.eval_mode), taps, suppress(StopForward):
+        rank, ranks = self._rank()
+        rest = at_rest(self.model, self.eval_mode, seeds, number * ranks + rank)
+        with rest, taps, suppress(StopForward):
             call(self.model, batch, number, device_of(self.model))
         rows = taps.finish()
         if not self.source_dtypes:
