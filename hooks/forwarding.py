@@ -118,19 +118,38 @@ def at_rest(
     put back too: a capture must not change what a training run draws next.
     """
     modules = list(model.modules())
-    modes = [module.training for module in modules]
     devices = _cuda(modules)
+    mode = _mode(model, modules, eval_mode)
+    with left_as_found(devices), torch.no_grad(), mode, eager(model, modules):
+        if seeds is not None:
+            seeds.sow(number, devices)
+        yield
+
+
+@contextmanager
+def _mode(model: nn.Module, modules: list[nn.Module], eval_mode: bool) -> Iterator[None]:
+    """Run what is inside in eval mode, if so wanted; put every module's mode back."""
+    modes = [module.training for module in modules]
+    quieted = eval_mode and any(modes)
     try:
-        with left_as_found(devices), torch.no_grad(), eager(model, modules):
-            if eval_mode and any(modes):
-                model.eval()
-            if seeds is not None:
-                seeds.sow(number, devices)
-            yield
+        if quieted:
+            model.eval()
+        yield
     finally:
-        for module, mode in zip(modules, modes, strict=True):
-            if module.training != mode:
-                module.training = mode
+        try:
+            if quieted:
+                _undo_eval(modules, modes)
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                if module.training != mode:
+                    module.training = mode
+
+
+def _undo_eval(modules: list[nn.Module], modes: list[bool]) -> None:
+    """Let modules with a `train` of their own undo what theirs did: merged weights come apart."""
+    for module, mode in zip(modules, modes, strict=True):
+        if type(module).train is not nn.Module.train:
+            module.train(mode)
 
 
 def _cuda(modules: list[nn.Module]) -> list[int]:

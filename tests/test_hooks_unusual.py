@@ -349,3 +349,30 @@ def test_a_shuffled_pair_of_loaders_meets_by_index(tmp_path):
     order = np.argsort(a[""].sample), np.argsort(b[""].sample)
     assert torch.equal(a[""].rows()[order[0]], X[:, 0].tanh())
     assert torch.equal(b[""].rows()[order[1]], X[:, 0].relu())
+
+
+class Merging(nn.Linear):
+    """Adds a part to its weights in eval mode and takes it away in train mode."""
+
+    merged = False
+
+    def train(self, mode=True):
+        if self.merged == mode:
+            self.weight.data.add_(-1.0 if mode else 1.0)
+            self.merged = not mode
+        return super().train(mode)
+
+
+@pytest.mark.parametrize("found", [(True, True), (True, False), (False, True), (False, False)])
+def test_what_a_module_does_on_eval_is_undone(found):
+    model = nn.Sequential(Merging(2, 2), nn.Sequential(Merging(2, 2), nn.Dropout()))
+    model[0].train(found[0])
+    model[1][0].train(found[1])
+    model[1][1].eval()
+    modes = [m.training for m in model.modules()]
+    weights = [p.clone() for p in model.parameters()]
+    for _ in hooks.stream(model, [torch.randn(5, 2)] * 2, ""):
+        assert [m.training for m in model.modules()] == modes
+        assert (model[0].merged, model[1][0].merged) == (not found[0], not found[1])
+        for now, then in zip(model.parameters(), weights, strict=True):
+            assert torch.allclose(now, then, atol=1e-6)
