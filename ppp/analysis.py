@@ -16,6 +16,7 @@ from ppp.preprocessing import Preprocessing, fitted
 from ppp.result import PPPResult
 from ppp.scan import Companion
 from ppp.settings import PAPER_EPSILON, Settings
+from ppp.stored_analysis import analyse_stored, chosen_layer
 from ppp.streams import as_stream, watched
 
 #: Full draws of the null that are kept for pictures, at most.
@@ -141,6 +142,8 @@ def analyze(
     seed: int = 0,
     bins: int = 1024,
     store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
     labels: bool = True,
     engine: str = "auto",
     distance: float | None = None,
@@ -171,6 +174,9 @@ def analyze(
         Rotations counted over all rows, at most eight by default, to be drawn beside the density.
     store : path, optional
         Keep the rows in this HDF5 store too; None streams them.
+    overwrite, resume : bool
+        Replace a store of that name, or go on with the unfinished one that an error or a kill
+        left, as in `hooks.Recorder`. Resumed rows are read from the store when all are there.
     labels : bool
         Whether the batches' labels become classes.
     progress : bool
@@ -187,6 +193,8 @@ def analyze(
     ValueError
         If a layer is not there (the nearest names are given), the loader is empty or, with
         `preprocess` and without `store`, can be read only once, or nothing can be projected.
+    hooks.StoreError
+        If a store, or an unfinished one, is there already.
 
     Examples
     --------
@@ -207,18 +215,21 @@ def analyze(
     capture |= {"labels": labels, "progress": progress}
 
     about = {"model": type(model).__name__}
+    kept = {"overwrite": overwrite, "resume": resume}
     if store is None:
+        if overwrite or resume:
+            raise ValueError("overwrite and resume are of a store, got none: name it, store=PATH")
         results = _analyse_live(model, loader, names, settings, preprocess, about, capture)
-    elif check_steps(preprocess):
-        with hooks.Recorder(store, provenance=about) as recorder:
+    elif check_steps(preprocess) or resume:
+        with hooks.Recorder(store, provenance=about, **kept) as recorder:
             recorder.record(model, loader, names, **capture)
-        kept = hooks.ActivationStore(store)
+        whole = hooks.ActivationStore(store)
         results = {
-            name: _analyse_layer(kept[name], settings, None, None, preprocess) for name in names
+            name: analyse_stored(whole[name], settings, None, None, preprocess) for name in names
         }
     else:
         layers = _layers(names, settings, loader, about)
-        with hooks.Recorder(store, provenance=about) as recorder:
+        with hooks.Recorder(store, provenance=about, **kept) as recorder:
             results = analyse_flow(recorder.stream(model, loader, names, **capture), layers)
     for result in results.values():
         _ = result.statistics  # with its progress bar, now rather than on first use
@@ -292,8 +303,8 @@ def analyze_store(
     many = isinstance(paths, list | tuple)
     listed: list[Any] = list(paths) if isinstance(paths, list | tuple) else [paths]
     results = {
-        os.fspath(path): _analyse_layer(
-            _store_layer(hooks.ActivationStore(path), layer, snapshot),
+        os.fspath(path): analyse_stored(
+            chosen_layer(hooks.ActivationStore(path), layer, snapshot),
             settings,
             client,
             workers,
@@ -346,44 +357,6 @@ def _layers(
         )
         for name in names
     }
-
-
-def _analyse_layer(
-    layer: Any,
-    settings: Settings,
-    client: Any,
-    workers: int | None,
-    preprocess: str | Sequence[str] | None,
-) -> PPPResult:
-    """Analyse one stored layer, here or on a client's workers."""
-    provenance = {
-        "layer": layer.layer,
-        "snapshot": layer.snapshot,
-        "store": os.path.basename(os.fspath(layer.path)),
-    }
-    change = fitted(layer, preprocess)
-    analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance, preprocessing=change)
-    if client is None:
-        blocks = watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
-        result = analysis.count(blocks, workers)
-    else:
-        from ppp.distributed import run_on
-
-        result = analysis.result(run_on(client, layer, analysis.plan))
-    _ = result.statistics  # with its progress bar, now rather than on first use
-    return result
-
-
-def _store_layer(store: Any, layer: str | None, snapshot: str | None) -> Any:
-    """Return the layer asked for, or the only one there is."""
-    names = list(store.layers)
-    if layer is None:
-        if len(names) != 1:
-            raise ValueError(
-                f"the store has {len(names)} layers, say which: {', '.join(map(repr, names))}"
-            )
-        layer = names[0]
-    return store[layer] if snapshot is None else store[layer, snapshot]
 
 
 def _inputs_ahead(loader: Any) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from interrupted import Breaks
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -322,6 +323,32 @@ def test_a_failed_analysis_leaves_no_store(model, tmp_path):
     with pytest.raises(ValueError, match="vectors of width 5"):
         ppp.analyze(model, [torch.ones(3, 20)], "1", frame=np.eye(5), store=path, progress=False)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("steps", [None, "scale"])
+def test_a_store_is_replaced_or_gone_on_with(model, loader, tmp_path, steps):
+    path = tmp_path / "acts.h5"
+    options = {
+        "store": path, "preprocess": steps, "epsilon": 0.7, "null_repeats": 19, "progress": False,
+    }  # fmt: skip
+
+    first = ppp.analyze(model, loader, "1", **options)
+    with pytest.raises(hooks.StoreError, match="or overwrite=True to replace it"):
+        ppp.analyze(model, loader, "1", **options)
+    same(ppp.analyze(model, loader, "1", overwrite=True, **options), first)
+    path.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        ppp.analyze(model, Breaks(loader, 40), "1", **options)
+    with pytest.raises(hooks.StoreError, match="go on with resume=True"):
+        ppp.analyze(model, loader, "1", **options)
+    same(ppp.analyze(model, loader, "1", resume=True, **options), first)
+    assert hooks.ActivationStore(path)["1"].shape == (INPUTS, 8)
+
+
+@pytest.mark.parametrize("option", ["overwrite", "resume"])
+def test_without_a_store_nothing_can_be_replaced_or_gone_on_with(model, loader, option):
+    with pytest.raises(ValueError, match="are of a store, got none: name it, store=PATH"):
+        ppp.analyze(model, loader, "1", progress=False, **{option: True})
 
 
 def test_a_store_with_several_layers_asks_which(model, loader, tmp_path):
