@@ -17,7 +17,7 @@ from ppp.result import PPPResult
 from ppp.scan import Companion
 from ppp.settings import PAPER_EPSILON, Settings
 from ppp.stored_analysis import analyse_stored, chosen_layer
-from ppp.streams import as_stream, watched
+from ppp.streams import Unlabelled, as_stream, watched
 
 #: Full draws of the null that are kept for pictures, at most.
 PICTURE_DRAWS = 8
@@ -32,6 +32,7 @@ def project(
     *,
     sample: np.ndarray | None = None,
     label: np.ndarray | None = None,
+    labels: bool = True,
     distance: float | None = None,
     also: Sequence[Companion] = (),
     preprocess: str | Sequence[str] | None = None,
@@ -64,6 +65,8 @@ def project(
         the provenance says which did.
     sample, label : (N,) arrays, optional
         Input and class of each row, for arrays; rows of one input next to each other.
+    labels : bool
+        Whether labels are classes; False for those that are not, as targets of a regression.
     distance : float, optional
         Keep only samples at most this far from the plane, too; with epsilon 0 this is the rule.
     also : sequence, optional
@@ -116,6 +119,7 @@ def project(
         engine, distance, also,
     )  # fmt: skip
     stream = as_stream(x, sample, label)
+    stream = stream if labels else Unlabelled(stream)
     layer = LayerAnalysis(
         settings,
         stream.shape[0],
@@ -225,7 +229,8 @@ def analyze(
             recorder.record(model, loader, names, **capture)
         whole = hooks.ActivationStore(store)
         results = {
-            name: analyse_stored(whole[name], settings, None, None, preprocess) for name in names
+            name: analyse_stored(whole[name], settings, None, None, preprocess, labels)
+            for name in names
         }
     else:
         layers = _layers(names, settings, loader, about)
@@ -242,6 +247,7 @@ def analyze_store(
     client: Any = None,
     *,
     snapshot: str | None = None,
+    labels: bool = True,
     preprocess: str | Sequence[str] | None = None,
     epsilon: float | str = "auto",
     frame: Frame | str | np.ndarray = "standard",
@@ -272,8 +278,8 @@ def analyze_store(
         `result`. The counts do not depend on it.
     snapshot : str, optional
         Which training snapshot, where the store has several.
-    preprocess, epsilon, frame, pairs, null, null_repeats, null_limit, null_draws, seed, bins, \
-    engine, distance, also, workers, progress
+    labels, preprocess, epsilon, frame, pairs, null, null_repeats, null_limit, null_draws, seed, \
+    bins, engine, distance, also, workers, progress
         As in `analyze` and `project`.
 
     Returns
@@ -309,6 +315,7 @@ def analyze_store(
             client,
             workers,
             preprocess,
+            labels,
         )
         for path in listed
     }

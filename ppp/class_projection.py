@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppp.prepared import as_array
+from ppp.row_checks import check_labels
 from ppp.streams import Rows, as_stream
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def project_classes(
     for block in stream.blocks():
         if getattr(block, "label", None) is None:
             raise ValueError("the activations carry no labels: give label=, or store them")
-        for each, rows in zip(*np.unique(np.asarray(block.label), return_counts=True), strict=True):
+        labels = check_labels(np.asarray(block.label))
+        for each, rows in zip(*np.unique(labels, return_counts=True), strict=True):
             sizes[each.item()] = sizes.get(each.item(), 0) + int(rows)
         if len(sizes) > CLASSES:
             raise ValueError(f"at most {CLASSES} classes are projected one by one, got more")

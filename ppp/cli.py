@@ -167,6 +167,11 @@ class Threshold(click.ParamType):
     metavar="NAME",
     help="Who counts: cpu, torch (the first accelerator) or torch:DEVICE.",
 )
+@click.option(
+    "--no-labels",
+    is_flag=True,
+    help="Leave stored labels out: those that are no classes, as targets of a regression.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def plot(paths: tuple[Path, ...], **options: Any) -> None:
     """Draw privileged-plane projections beside their null, and print the numbers.
@@ -175,6 +180,8 @@ def plot(paths: tuple[Path, ...], **options: Any) -> None:
     .npy, .npz, .safetensors, one sample a row.
     """
     check_outputs(options["output"], options["table"])
+    if options["no_labels"] and options["grid"] == "classes":
+        raise click.UsageError("--grid classes goes by the labels: leave --no-labels out")
     if options.pop("srm"):
         check_sweep(options)
         with mistakes():

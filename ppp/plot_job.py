@@ -23,7 +23,7 @@ from ppp.point_listing import points
 from ppp.result import PPPResult
 from ppp.settings import automatic_epsilon
 from ppp.sources import Network, SourceError, networks
-from ppp.streams import as_stream
+from ppp.streams import Unlabelled, as_stream
 from ppp.table import Table, counted
 
 #: Most null draws that are counted in full, to be drawn.
@@ -83,6 +83,7 @@ def swept(
             name = network.name if len(layers) == 1 else f"{network.name} {layer}"
             with naming(network, layer, key):
                 rows = network.read(layer, key)
+                rows = Unlabelled(as_stream(rows)) if options["no_labels"] else rows
                 epsilon = epsilon_of(rows, options)
                 found = sweep(rows, epsilon)
             yield name if key is None else f"{name}, {network.title(key)}", epsilon, found
@@ -115,7 +116,8 @@ def projected(
     """Project one layer of one network at one snapshot."""
     draws = DRAWS if pictured else 0
     with naming(network, layer, key):
-        found = project(network.read(layer, key), **asked_of_project(options, draws))
+        wanted = asked_of_project(options, draws) | {"labels": not options["no_labels"]}
+        found = project(network.read(layer, key), **wanted)
         return finished(found, options, draws)
 
 

@@ -12,6 +12,7 @@ from ppp.engines import has_float64
 from ppp.frame import Frame
 from ppp.kernels import cpu
 from ppp.kernels.rows import LEAST, MOST
+from ppp.row_checks import check_labels
 
 #: Rows of a block that a GEMM sees at once: fixed, so that results never depend on who counts.
 PIECE_ROWS = 2048
@@ -137,10 +138,15 @@ class Prepared:
         Returns
         -------
         Prepared
+
+        Raises
+        ------
+        ValueError
+            If a label is NaN.
         """
         label = getattr(block, "label", None)
         sample = np.ascontiguousarray(block.sample, dtype=np.int64)
-        return cls(block.rows, sample, None if label is None else np.asarray(label))
+        return cls(block.rows, sample, None if label is None else check_labels(np.asarray(label)))
 
     @cached_property
     def x(self) -> np.ndarray:

@@ -136,7 +136,7 @@ def as_labels(label: Any, rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is not one number or text a row, some are masked, or one is NaN.
+        If there is not one number or text a row, or some are masked.
 
     Examples
     --------
@@ -155,11 +155,31 @@ def as_labels(label: Any, rows: int) -> np.ndarray:
     if labels.dtype.kind not in "iubfU":
         way_out = ": use label.astype(str)" if labels.dtype.kind in "SO" else ""
         raise ValueError(f"label must hold numbers or texts, got dtype {labels.dtype}{way_out}")
+    return labels
+
+
+def check_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels unchanged if none of them is NaN, which equals no class, not even itself.
+
+    Parameters
+    ----------
+    labels : (R,) array
+        Classes.
+
+    Returns
+    -------
+    (R,) array
+
+    Raises
+    ------
+    ValueError
+        With how many are NaN, and the way out.
+    """
     missing = int(np.isnan(labels).sum()) if labels.dtype.kind == "f" else 0
     if missing:
         raise ValueError(
             f"label must not be NaN, got {missing} of {len(labels)}: give those rows a class of "
-            "their own, or leave them out"
+            "their own, or leave the labels out (labels=False, or --no-labels of ppp-plot)"
         )
     return labels
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ppp.layer_analysis import LayerAnalysis
 from ppp.preprocessing import fitted
-from ppp.streams import watched
+from ppp.streams import Unlabelled, watched
 
 if TYPE_CHECKING:
     from ppp.result import PPPResult
@@ -21,6 +21,7 @@ def analyse_stored(
     client: Any,
     workers: int | None,
     preprocess: str | Sequence[str] | None,
+    labels: bool = True,
 ) -> PPPResult:
     """Analyse one stored layer, here or on a client's workers.
 
@@ -36,6 +37,8 @@ def analyse_stored(
         Worker threads here.
     preprocess : str, sequence of str or None
         As in `ppp.project`.
+    labels : bool
+        Whether labels are classes.
 
     Returns
     -------
@@ -46,15 +49,16 @@ def analyse_stored(
         "snapshot": layer.snapshot,
         "store": os.path.basename(os.fspath(layer.path)),
     }
-    change = fitted(layer, preprocess)
+    rows = layer if labels else Unlabelled(layer)
+    change = fitted(rows, preprocess)
     analysis = LayerAnalysis(settings, layer.shape[0], provenance=provenance, preprocessing=change)
     if client is None:
-        blocks = watched(layer.blocks(), layer.shape[0], layer.layer, settings.progress)
+        blocks = watched(rows.blocks(), layer.shape[0], layer.layer, settings.progress)
         result = analysis.count(blocks, workers)
     else:
         from ppp.distributed import run_on
 
-        result = analysis.result(run_on(client, layer, analysis.plan))
+        result = analysis.result(run_on(client, rows, analysis.plan))
     _ = result.statistics  # with its progress bar, now rather than on first use
     return result
 

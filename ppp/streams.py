@@ -140,6 +140,40 @@ class IteratedBlocks:
             yield block
 
 
+class Unlabelled:
+    """A source of blocks without their labels: targets of a regression are no classes.
+
+    Parameters
+    ----------
+    source : object
+        With `blocks()` and `shape`, as `as_stream` returns them; or a store layer.
+
+    Examples
+    --------
+    >>> stream = Unlabelled(ArrayBlocks(np.eye(3), label=np.arange(3)))
+    >>> [block.label for block in stream.blocks()]
+    [None]
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source, self.shape = source, source.shape
+
+    @property
+    def block_offsets(self) -> np.ndarray:
+        """(B + 1,) rows at which a store layer's blocks begin and end."""
+        return np.asarray(self._source.block_offsets)
+
+    def block(self, index: int) -> Rows:
+        """Return one block of a store layer."""
+        block = self._source.block(index)
+        return Rows(block.rows, block.sample)
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the blocks in order."""
+        for block in self._source.blocks():
+            yield Rows(block.rows, block.sample)
+
+
 def _is_block(item: Any) -> bool:
     """Return whether something is one block: a store layer, too, has rows, but gives blocks."""
     return hasattr(item, "rows") and hasattr(item, "sample") and not hasattr(item, "blocks")

@@ -260,7 +260,7 @@ class Tally:
         if len(self.classes) >= CLASS_LIMIT:
             raise ValueError(
                 f"labels may have at most {CLASS_LIMIT} classes, got more: leave the labels out "
-                "(labels=False) or group them"
+                "(labels=False, or --no-labels of ppp-plot) or group them"
             )
         self.classes += (label,)
         self.inputs = np.append(self.inputs, 0)
