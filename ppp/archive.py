@@ -44,6 +44,8 @@ def save(result: PPPResult, path: str | os.PathLike[str]) -> None:
         file.attrs["provenance"] = json.dumps(result.provenance)
         file.attrs["rule"] = json.dumps(asdict(result.rule))
         file.attrs["statistics"] = json.dumps([asdict(one) for one in statistics.values()])
+        if result.diagonal is not None:
+            file.attrs["diagonal"] = result.diagonal
         _save_frame(file.create_group("frame"), result.planes)
         _save_tally(file.create_group("tally"), result.tally)
         drawn = file.create_group("drawn")
@@ -123,6 +125,8 @@ def _load(file: h5py.File) -> PPPResult:
     statistics = [Statistic(**_tuples(one)) for one in json.loads(file.attrs["statistics"])]
     # what a fresh result computes on first use is on file already
     result.__dict__["nulls"] = nulls
+    diagonal = file.attrs.get("diagonal")
+    result.__dict__["diagonal"] = None if diagonal is None else float(diagonal)
     result.__dict__["statistics"] = {one.name: one for one in statistics}
     return result
 

@@ -19,7 +19,7 @@ from ppp.reservoir import Sampled
 from ppp.rule import Rule
 from ppp.table import Table
 from ppp.tally import Tally
-from ppp.verdict import Verdict, judge
+from ppp.verdict import Verdict, hides_diagonals, hypercube_mass, judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +149,15 @@ class PPPResult:
         """What the statistics show against the null, in words; None without a null."""
         if self.nulls is None:
             return None
-        return judge(self.statistics, self.nulls, self.planes, self.rule, self.tested_rows)
+        return judge(self.statistics, self.nulls, self.planes, self.rule, self.diagonal)
+
+    @cached_property
+    def diagonal(self) -> float | None:
+        """Share of the tested rows near diagonals of the frame, where no plane keeps those."""
+        rows = self.tested_rows
+        if rows is None or not len(rows) or not hides_diagonals(self.planes.frame, self.rule):
+            return None
+        return hypercube_mass(rows, self.planes.frame)
 
     @property
     def tested_rows(self) -> np.ndarray | None:

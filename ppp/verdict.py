@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ppp.frame import Frame
 from ppp.ranks import least_repeats
+from ppp.rule import Rule
 from ppp.sensitivity import PLANTS, detectable
 from ppp.statistics import FEW, READABLE, Statistic
 from ppp.table import counted, percent, plain
@@ -19,7 +20,6 @@ from ppp.table import counted, percent, plain
 if TYPE_CHECKING:
     from ppp.draws import Nulls
     from ppp.planes import Planes
-    from ppp.rule import Rule
 
 #: Cosine to the nearest diagonal of the hypercube from which a row counts as lying near it.
 NEAR_DIAGONAL = 0.95
@@ -83,7 +83,7 @@ def judge(
     nulls: Nulls,
     planes: Planes,
     rule: Rule,
-    rows: NDArray[np.floating] | None = None,
+    diagonal: float | None = None,
     alpha: float = 0.05,
 ) -> Verdict:
     """Say what the statistics of one result show against its null.
@@ -96,8 +96,8 @@ def judge(
         The draws they were tested against.
     planes, rule
         As tested.
-    rows : (N, n) array, optional
-        The tested rows, for the mass near the hypercube's diagonals.
+    diagonal : float, optional
+        Share of the tested rows near the hypercube's diagonals, where it was looked at.
     alpha : float
         Level of every test.
 
@@ -116,7 +116,7 @@ def judge(
     'aligned'
     """
     combined = statistics["combined"].p
-    notes = () if rule.distance is not None else invisible(planes.frame, rule.epsilon, rows)
+    notes = invisible(planes.frame, rule, diagonal)
     if nulls.kind not in ("rotation", *REJECTED):
         text = (
             f"The {nulls.kind} control is for pictures: a p beside it ranks a value among its "
@@ -256,24 +256,47 @@ def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, 
     return tuple(notes)
 
 
-def invisible(
-    frame: Frame, epsilon: float, rows: NDArray[np.floating] | None = None
-) -> tuple[str, ...]:
+def hides_diagonals(frame: Frame, rule: Rule) -> bool:
+    """Return whether no plane can keep rows along ±1 combinations of all vectors.
+
+    Parameters
+    ----------
+    frame : Frame
+        The distinguished vectors.
+    rule : Rule
+        The rule that keeps samples.
+
+    Returns
+    -------
+    bool
+        False for oblique frames and rules of distance, of which this is not known.
+
+    Examples
+    --------
+    >>> [hides_diagonals(Frame.standard(8), Rule(epsilon)) for epsilon in (0.75, 0.4)]
+    [True, False]
+    """
+    short = rule.epsilon > math.sqrt(2 / frame.m)
+    return short and frame.orthonormal and rule.distance is None
+
+
+def invisible(frame: Frame, rule: Rule, diagonal: float | None = None) -> tuple[str, ...]:
     """Say which dense structure no plane can keep at this epsilon.
 
     Parameters
     ----------
     frame : Frame
         The distinguished vectors.
-    epsilon : float
-        The threshold.
-    rows : (N, n) array, optional
-        Rows whose share near the hypercube's diagonals is reported beside it.
+    rule : Rule
+        The rule that keeps samples.
+    diagonal : float, optional
+        Share of rows near the hypercube's diagonals, which is reported beside it.
 
     Returns
     -------
     tuple of str
-        Empty when ``epsilon <= sqrt(2/n)``, or when the frame is not orthonormal.
+        Empty when ``epsilon <= sqrt(2/n)``, when the frame is not orthonormal, and under a rule of
+        distance.
 
     Notes
     -----
@@ -281,22 +304,22 @@ def invisible(
 
     Examples
     --------
-    >>> invisible(Frame.standard(8), 0.4)
+    >>> invisible(Frame.standard(8), Rule(0.4))
     ()
-    >>> invisible(Frame.standard(8), 0.75)[0].split(":")[0]
+    >>> invisible(Frame.standard(8), Rule(0.75))[0].split(":")[0]
     'epsilon = 0.75 > sqrt(2/8) = 0.5'
     """
-    m = frame.m
-    if not frame.orthonormal or epsilon <= math.sqrt(2 / m):
+    if not hides_diagonals(frame, rule):
         return ()
+    m = frame.m
     text = (
-        f"epsilon = {epsilon:.3g} > sqrt(2/{m}) = {math.sqrt(2 / m):.3g}: rows along ±1 "
+        f"epsilon = {rule.epsilon:.3g} > sqrt(2/{m}) = {math.sqrt(2 / m):.3g}: rows along ±1 "
         "combinations of all vectors give no hit, only kappa sees them"
     )
-    if rows is not None and len(rows):
-        found, expected = hypercube_mass(rows, frame), _isotropic_mass(m, frame.n)
+    if diagonal is not None:
+        expected = _isotropic_mass(m, frame.n)
         text += (
-            f"; {percent(found)} of the tested rows lie within 18° of such a diagonal "
+            f"; {percent(diagonal)} of the tested rows lie within 18° of such a diagonal "
             f"({percent(expected)} under isotropy)"
         )
     return (text + ".",)

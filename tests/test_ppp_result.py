@@ -49,6 +49,16 @@ def test_a_loaded_result_is_the_saved_one(pairs, tmp_path):
     assert os.listdir(tmp_path) == ["r.h5"]
 
 
+def test_a_loaded_result_says_what_no_plane_could_keep(tmp_path):
+    x = np.random.default_rng(0).choice([-1.0, 1.0], size=(500, 8))
+    result = ppp.project(x, epsilon=0.75, null_repeats=19)
+    result.save(tmp_path / "r.h5")
+    loaded = PPPResult.load(tmp_path / "r.h5")
+    assert "100 % of the tested rows lie within 18°" in result.summary()
+    assert loaded.summary() == result.summary()
+    assert loaded.verdict == result.verdict
+
+
 def test_a_result_without_a_null_has_values_and_intervals_only(tmp_path):
     result = ppp.project(np.random.default_rng(0).standard_normal((200, 5)), null=None)
     assert result.nulls is None

@@ -167,13 +167,16 @@ def test_planted_rows_lie_where_they_are_said_to_lie():
 
 def test_dense_codes_are_said_to_be_invisible_and_counted():
     x = planted(["dense"], share=0.3, n=32)
-    notes = verdict.invisible(Frame.standard(32), 0.75, x)
+    notes = verdict.invisible(
+        Frame.standard(32), Rule(0.75), verdict.hypercube_mass(x, Frame.standard(32))
+    )
     assert "epsilon = 0.75 > sqrt(2/32) = 0.25: rows along ±1 combinations" in notes[0]
     share = verdict.hypercube_mass(x, Frame.standard(32))
     assert share == pytest.approx(0.3, abs=0.02)
     assert f"{100 * share:.2g} % of the tested rows" in notes[0]
-    assert verdict.invisible(Frame.standard(32), 0.25, x) == ()
-    assert verdict.invisible(Frame.given(np.random.default_rng(0).standard_normal((5, 3))), 1) == ()
+    assert verdict.invisible(Frame.standard(32), Rule(0.25), 0.5) == ()
+    oblique = Frame.given(np.random.default_rng(0).standard_normal((5, 3)))
+    assert verdict.invisible(oblique, Rule(1)) == ()
 
 
 def test_a_diagonal_of_the_hypercube_gives_no_hit_just_above_the_bound_and_hits_below():
