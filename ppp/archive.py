@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from ppp.draws import Nulls
 from ppp.files import replacing
@@ -23,7 +24,21 @@ if TYPE_CHECKING:
     from ppp.result import PPPResult
 
 FORMAT = "privileged-planes/result"
-VERSION = 1
+VERSION = 2
+#: Files of this version and later carry a checksum.
+SUMMED = 2
+#: What reading a damaged file ends in: HDF5 and NumPy have no error of their own for it.
+DAMAGE = (
+    OSError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    UnicodeError,
+    json.JSONDecodeError,
+)
 
 
 def save(result: PPPResult, path: str | os.PathLike[str]) -> None:
@@ -55,6 +70,7 @@ def save(result: PPPResult, path: str | os.PathLike[str]) -> None:
             group = file.create_group("nulls")
             group.attrs["classes"] = json.dumps(nulls.classes)
             _save_state(group, nulls.arrays())
+        file.attrs["checksum"] = _checksum(file)
 
 
 def load(path: str | os.PathLike[str]) -> PPPResult:
@@ -72,7 +88,8 @@ def load(path: str | os.PathLike[str]) -> PPPResult:
     Raises
     ------
     ValueError
-        If the file is no result, cut off or damaged, or of a newer version.
+        If the file is no result, cut off, damaged (it does not fit its checksum), or of a newer
+        version.
     """
     import h5py
 
@@ -81,8 +98,9 @@ def load(path: str | os.PathLike[str]) -> PPPResult:
     try:
         with h5py.File(path, "r") as file:
             _check(file, path)
+            _compare(file)
             return _load(file)
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"{os.fspath(path)} is not a whole ppp result ({error}): save it again"
         ) from error
@@ -90,6 +108,7 @@ def load(path: str | os.PathLike[str]) -> PPPResult:
 
 def _check(file: h5py.File, path: str | os.PathLike[str]) -> None:
     kind = file.attrs.get("format")
+    kind = kind.decode() if isinstance(kind, bytes) else kind
     if kind != FORMAT:
         raise ValueError(
             f"{os.fspath(path)} is no ppp result: its format is {kind!r}, not {FORMAT!r}"
@@ -100,6 +119,40 @@ def _check(file: h5py.File, path: str | os.PathLike[str]) -> None:
             f"{os.fspath(path)} has result version {file.attrs['version']}, this package reads up "
             f"to {VERSION}: update privileged-planes"
         )
+
+
+def _compare(file: h5py.File) -> None:
+    """Raise an OSError where the file's contents are not what was written."""
+    if int(file.attrs["version"]) == SUMMED - 1:
+        return
+    try:
+        fits = _checksum(file) == file.attrs["checksum"]
+    except ValueError as error:  # sizes that no array can have
+        raise OSError(error) from error
+    if not fits:
+        raise OSError("its contents do not fit its checksum")
+
+
+def _checksum(file: h5py.File) -> str:
+    """Return a digest of every dataset and attribute of a file, but of the checksum itself."""
+    digest = xxhash.xxh3_128()
+    names: list[str] = []
+    file.visit(names.append)
+    for name in ["/", *sorted(names)]:
+        item = file[name]
+        digest.update(f"{name}\0{type(item).__name__}".encode())
+        for key in sorted(set(item.attrs) - {"checksum"}):
+            digest.update(key.encode())
+            _add(digest, item.attrs[key])
+        if hasattr(item, "dtype"):
+            _add(digest, item[()])
+    return str(digest.hexdigest())
+
+
+def _add(digest: Any, value: Any) -> None:
+    array = np.asarray(value)
+    digest.update(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
 
 
 def _load(file: h5py.File) -> PPPResult:

@@ -162,7 +162,7 @@ def test_files_that_are_no_results_are_refused(aligned, tmp_path):
         PPPResult.load(cut)
     with h5py.File(whole, "r+") as file:
         file.attrs["version"] = 99
-    with pytest.raises(ValueError, match="result version 99, this package reads up to 1"):
+    with pytest.raises(ValueError, match="result version 99, this package reads up to 2"):
         PPPResult.load(whole)
     with h5py.File(whole, "r+") as file:
         file.attrs["format"] = "privileged-planes/activations"
@@ -174,6 +174,41 @@ def test_files_that_are_no_results_are_refused(aligned, tmp_path):
         file["tally/pairs"] = np.zeros(3, np.int64)
     with pytest.raises(ValueError, match=r"pairs must have shape \(45,\), got \(3,\)"):
         PPPResult.load(whole)
+
+
+def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path):
+    x = np.random.default_rng(0).laplace(size=(200, 4))
+    result = ppp.project(x, null_repeats=19, null_draws=1, bins=16)
+    path = tmp_path / "r.h5"
+    result.save(path)
+    whole, draw = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for place in draw.integers(0, len(whole), 300):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(draw.integers(8))
+        path.write_bytes(flipped)
+        try:
+            loaded = PPPResult.load(path)
+        except ValueError as error:
+            assert str(path) in str(error)  # noqa: PT017  most bits are of some effect
+            refused += 1
+            continue
+        assert loaded.summary() == result.summary()
+        assert (loaded.tally.grid == result.tally.grid).all()
+        assert loaded.provenance == result.provenance
+    assert refused > 30
+
+
+def test_an_older_file_has_no_checksum_to_fit(aligned, tmp_path):
+    path = tmp_path / "r.h5"
+    aligned.save(path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["checksum"]
+    with pytest.raises(ValueError, match="not a whole ppp result"):
+        PPPResult.load(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 1
+    assert PPPResult.load(path).summary() == aligned.summary()
 
 
 def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path):
