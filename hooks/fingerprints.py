@@ -9,10 +9,11 @@ from typing import Any
 import torch
 import xxhash
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from hooks.batches import Batch
-from hooks.errors import StoreError
+from hooks.errors import CaptureError, StoreError
 from hooks.structure import leaves
 
 _SHUFFLERS = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
@@ -30,6 +31,11 @@ def weights_digest(model: nn.Module) -> str:
     str
         128 bits in hexadecimal.
 
+    Raises
+    ------
+    CaptureError
+        If a lazy module has not been run yet, so that it has no weights.
+
     Examples
     --------
     >>> layer = nn.Linear(2, 2)
@@ -41,6 +47,11 @@ def weights_digest(model: nn.Module) -> str:
     """
     digest = xxhash.xxh3_128()
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise CaptureError(
+                f"the weights of a stored capture must be known before it begins, but {name!r} of "
+                "a lazy module has no shape yet: run the model on one batch first"
+            )
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         _add(digest, tensor)
     return str(digest.hexdigest())

@@ -376,3 +376,13 @@ def test_what_a_module_does_on_eval_is_undone(found):
         assert (model[0].merged, model[1][0].merged) == (not found[0], not found[1])
         for now, then in zip(model.parameters(), weights, strict=True):
             assert torch.allclose(now, then, atol=1e-6)
+
+
+def test_a_lazy_module_is_recorded_once_it_has_weights(tmp_path):
+    model, x = nn.Sequential(nn.LazyLinear(5), nn.Tanh()), torch.randn(20, 4)
+    path = tmp_path / "a.h5"
+    with pytest.raises(hooks.CaptureError, match=r"'0.weight' of a lazy .* run the model on one"):
+        hooks.record(model, [x], "1", path, progress=False)
+    assert not list(tmp_path.iterdir())
+    model(x)
+    assert hooks.record(model, [x], "1", path, progress=False)["1"].shape == (20, 5)
