@@ -96,7 +96,8 @@ class Captured(Mapping[str, torch.Tensor]):
             if rows.position is not None:
                 self._positions[name].append(rows.position)
 
-    def __getitem__(self, layer: str) -> torch.Tensor:
+    def _parts(self, layer: str) -> list[torch.Tensor]:
+        """Return a layer's rows, forward by forward, if it was captured."""
         if layer not in self._rows:
             raise OutputError(f"layer {layer!r} was not captured; captured are {list(self._rows)}")
         if not self._rows[layer]:
@@ -104,7 +105,10 @@ class Captured(Mapping[str, torch.Tensor]):
                 "nothing was captured yet: run the model, the very one that was given to capture, "
                 "inside the with block (a function compiled around it runs past its hooks)"
             )
-        parts = self._rows[layer]
+        return self._rows[layer]
+
+    def __getitem__(self, layer: str) -> torch.Tensor:
+        parts = self._parts(layer)
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def __iter__(self) -> Iterator[str]:
@@ -141,7 +145,8 @@ class Captured(Mapping[str, torch.Tensor]):
         -------
         (R,) int64 array
         """
-        return np.concatenate(self._samples[layer]) if self[layer] is not None else np.empty(0)
+        self._parts(layer)  # raises where there are none
+        return np.concatenate(self._samples[layer])
 
     def position(self, layer: str) -> np.ndarray | None:
         """Return the rows' positions, where an input gives several rows.
@@ -154,6 +159,7 @@ class Captured(Mapping[str, torch.Tensor]):
         -------
         (R, k) int32 array or None
         """
+        self._parts(layer)  # raises where there are none
         parts = self._positions[layer]
         return np.concatenate(parts) if parts else None
 

@@ -154,6 +154,10 @@ class Job:
                 yield _step(batch, ids, keep & ~done.samples.contains(ids), wanted, rows)
         if number < 0:
             raise CaptureError("the loader gave no batch: give it at least one input")
+        if not arrived:
+            raise CaptureError(
+                f"the loader gave {number + 1} batches without an input: give it at least one"
+            )
 
     def _identify(self, batch: Batch, arrived: int, seen: IdSet) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs' ids and which of them are not repetitions."""

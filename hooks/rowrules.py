@@ -42,7 +42,7 @@ class RowRule:
         for (B, C, H, W).
     batch_axis : int or None
         The axis of the inputs. None: 0, or 1 after recurrent and attention layers that are not
-        ``batch_first``.
+        ``batch_first``, and for the states of recurrent layers, as in ``"lstm[1][0]"``.
     mask : "auto", None, str or callable
         Which positions count. "auto" takes the batch's ``attention_mask`` where its shape is that
         of the tokens; a string names another entry of the batch; a callable takes the batch and
@@ -169,7 +169,7 @@ def to_rows(
     Raises
     ------
     OutputError
-        If the tensor does not have the rule's axes, or as many inputs as the batch.
+        If the tensor does not have the rule's axes, as many inputs as the batch, or any feature.
     """
     if tensor.layout != torch.strided:
         raise OutputError(f"layer {layer!r} gave a {tensor.layout} tensor: rows must be dense")
@@ -182,6 +182,11 @@ def to_rows(
     tensor = tensor.movedim(_batch_axis(tensor, module, rule, layer), 0)
     if rule.rows != "flatten" and tensor.ndim > 2:
         tensor = tensor.movedim(_feature_axis(tensor, module, rule, layer), -1)
+    if 0 in (tensor.shape[1:] if rule.rows == "flatten" else tensor.shape[-1:]):
+        raise OutputError(
+            f"layer {layer!r} gave rows of width 0 (shape {tuple(tensor.shape)} with the batch "
+            "axis first): capture a layer that has features"
+        )
     tensor = _match_inputs(tensor, inputs, layer)
     if rule.rows == "flatten":
         tensor = tensor.flatten(1)

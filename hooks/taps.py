@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -96,6 +97,7 @@ class Taps:
                 )
             tensor = choose_leaf(value, target.leaf, target.name)
             tensor, inputs = self._unpacked(target, module, value, tensor)
+            rule = _for_states(rule, target, module, tensor)
             rows = to_rows(tensor.detach(), module, rule, inputs, target.name)
             if rows.rows.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
                 rows = rows._replace(rows=rows.rows.clone())
@@ -166,6 +168,12 @@ class Taps:
             for target in self.targets
             if target.name in found
         }
+
+
+def _for_states(rule: RowRule, target: Target, module: nn.Module, tensor: torch.Tensor) -> RowRule:
+    """Return the rule for a recurrent layer's states: (layers, B, h), `batch_first` or not."""
+    states = isinstance(module, nn.RNNBase) and target.leaf[:1] == (1,) and tensor.ndim == 3
+    return replace(rule, batch_axis=1) if states and rule.batch_axis is None else rule
 
 
 def _join(calls: list[Rows], layer: str, rule: str | int | None) -> Rows:

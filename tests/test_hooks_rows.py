@@ -112,6 +112,26 @@ def test_recurrent_layers_that_are_time_major_have_their_batch_second():
     )
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_states_of_recurrent_layers_have_their_batch_second(kind):
+    # as many layers as inputs: the wrong axis would pass unseen
+    model, x = nn.Sequential(kind(3, 4, num_layers=2, batch_first=True)), torch.randn(2, 6, 3)
+    name = "0[1][0]" if kind is nn.LSTM else "0[1]"
+    block = next(hooks.stream(model, [x], name))[1]
+    with torch.no_grad():
+        states = model(x)[1]
+    states = states[0] if kind is nn.LSTM else states
+    assert torch.allclose(block.rows, states.transpose(0, 1).reshape(4, 4))
+    assert block.sample.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("way", ["each", "flatten", "mean"])
+@pytest.mark.parametrize("shape", [(3, 0), (3, 2, 0)])
+def test_rows_without_features_are_refused(way, shape):
+    with pytest.raises(hooks.OutputError, match="gave rows of width 0"):
+        read(torch.zeros(shape), rows=way)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_on_either_side_leaves_no_row(side):
     tokens = torch.randn(3, 4, 2)

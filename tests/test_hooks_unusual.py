@@ -386,3 +386,18 @@ def test_a_lazy_module_is_recorded_once_it_has_weights(tmp_path):
     assert not list(tmp_path.iterdir())
     model(x)
     assert hooks.record(model, [x], "1", path, progress=False)["1"].shape == (20, 5)
+
+
+def test_batches_without_an_input_are_no_data():
+    with pytest.raises(hooks.CaptureError, match="gave 2 batches without an input"):
+        list(hooks.stream(nn.Tanh(), [torch.ones(0, 4)] * 2, ""))
+
+
+def test_positions_and_samples_of_what_was_not_captured_are_refused():
+    with hooks.capture(nn.Tanh(), "") as captured:
+        pass
+    for of in (captured.position, captured.sample):
+        with pytest.raises(hooks.OutputError, match="'other' was not captured"):
+            of("other")
+        with pytest.raises(hooks.CaptureError, match="nothing was captured yet"):
+            of("")
