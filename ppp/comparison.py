@@ -228,6 +228,11 @@ def _check(groups: Mapping[str, Sequence[Any]], statistics: Sequence[str]) -> di
     unknown = [name for name in statistics if name not in NAMES]
     if unknown:
         raise ValueError(f"statistics must be among {', '.join(NAMES)}, got {unknown[0]!r}")
+    if not isinstance(groups, Mapping):
+        raise ValueError(
+            'groups must be a mapping from name to networks, as {"a": [...], "b": [...]}, got '
+            f"{type(groups).__name__}"
+        )
     if len(groups) < 2:
         raise ValueError(f"a comparison needs at least two groups, got {len(groups)}")
     sizes = {name: len(results) for name, results in groups.items()}

@@ -167,6 +167,7 @@ def test_consistency_without_hits_or_rotations_says_why():
     ("change", "message"),
     [
         ({"groups": {"a": [1, 2]}}, "at least two groups, got 1"),
+        ({"groups": [[1, 2], [3, 4]]}, "must be a mapping from name to networks, .* got list"),
         ({"groups": {"a": [1, 2], "b": [1]}}, "at least two networks, got 1 in 'b'"),
         ({"groups": {"a": [1, 2], "b": [1, 2, 3]}, "paired": True}, "one network per seed"),
         ({"groups": {"a": [1, 2], "b": [1, 2]}, "statistics": ["a5"]}, "among kappa.*got 'a5'"),
