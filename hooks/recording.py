@@ -16,7 +16,7 @@ from hooks.assembling import Assembler
 from hooks.batches import Batch
 from hooks.blocks import Block
 from hooks.choosing import Layers
-from hooks.errors import StoreError
+from hooks.errors import StoreError, listed
 from hooks.files import locked
 from hooks.fingerprints import batch_digest, compare, describe_data, is_shuffled, weights_digest
 from hooks.jobs import Done, Job
@@ -32,6 +32,7 @@ from hooks.settling import (
     settle_shares,
     take_back,
 )
+from hooks.shardfile import read_shard
 from hooks.shares import meet, share_of, shared_id
 from hooks.streaming import prepare
 from hooks.writer import Shelf, SnapshotWriter, mark_ended, plain_attributes
@@ -152,6 +153,7 @@ class Recorder:
         if self.resume:
             shelf.files = [path for path in left if path.suffix == ".h5"]
             self._earlier = Earlier(shelf.files)
+            shelf.take_in(self._earlier.shards)
         if self.share[1] > 1:
             shelf.store_id = shared_id(shelf.folder / "id")
         else:
@@ -189,6 +191,12 @@ class Recorder:
             raise StoreError(
                 f"a stream into {self.path} was left before its end, so the store is not complete: "
                 f"what it has is at {shelf.folder}; go on with resume=True"
+            )
+        if shelf.inputs.partial:
+            raise StoreError(
+                f"some inputs of {self.path} have no {listed(shelf.inputs.partial)}, which others "
+                f"have, so the store is not complete: what it has is at {shelf.folder}; record "
+                "them with it too, resume=True, or begin anew with overwrite=True"
             )
         if self.share[1] > 1:
             (shelf.folder / f"{shelf.prefix}.ended").touch()
@@ -262,7 +270,9 @@ class Recorder:
         with writer:
             yield from _write(job, writer, done, check, ended)
         names = [target.name for target in job.targets]
-        mark_ended(self._earlier.files_of(snapshot, names) + self._shelf.files[before:])
+        own = self._shelf.files[before:]
+        self._shelf.take_in([read_shard(path) for path in own])
+        mark_ended(self._earlier.files_of(snapshot, names) + own)
         self._open_passes -= 1
 
     def _claim(self, job: Job, snapshot: str | None) -> None:
@@ -283,14 +293,15 @@ class Recorder:
 
         def check(batch: Batch) -> None:
             shuffled = is_shuffled(job.loader)
-            first = None if shuffled else batch_digest(batch)
+            data = describe_data(job.loader, None if shuffled else batch_digest(batch))
+            self._shelf.check_fields(batch, data)
             for target in job.targets:
                 writer.fingerprint[target.name] = {
                     "weights": weights,
                     "rule": job.rules[target.name].describe(),
                     "dtype": None if job.dtype is None else str(job.dtype),
                     "eval_mode": job.eval_mode,
-                    "data": describe_data(job.loader, first),
+                    "data": data,
                 }
                 stored = self._earlier.fingerprint(snapshot, target.name)
                 if stored is not None:

@@ -23,8 +23,9 @@ class Earlier:
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._shards = [read_shard(path) for path in files]
-        for shard in self._shards:
+        #: What each of them says of itself.
+        self.shards = [read_shard(path) for path in files]
+        for shard in self.shards:
             check_samples(shard)
 
     @property
@@ -35,10 +36,10 @@ class Earlier:
         -------
         str or None
         """
-        return self._shards[0].store_id if self._shards else None
+        return self.shards[0].store_id if self.shards else None
 
     def _of(self, snapshot: str | None) -> list[ShardFile]:
-        return [s for s in self._shards if any(key[0] == snapshot for key in s.layers)]
+        return [s for s in self.shards if any(key[0] == snapshot for key in s.layers)]
 
     def has(self, snapshot: str | None) -> bool:
         """Return whether a snapshot was begun.
@@ -66,7 +67,7 @@ class Earlier:
         list of Path
         """
         wanted = {(snapshot, name) for name in layers}
-        return [shard.path for shard in self._shards if wanted & set(shard.layers)]
+        return [shard.path for shard in self.shards if wanted & set(shard.layers)]
 
     def of(
         self, snapshot: str | None, layers: Sequence[str]
@@ -128,7 +129,7 @@ class Earlier:
         -------
         dict or None
         """
-        for shard in self._shards:
+        for shard in self.shards:
             if (snapshot, layer) in shard.layers:
                 found = json.loads(shard.layers[snapshot, layer].spec.fingerprint)
                 return found if isinstance(found, dict) else {}

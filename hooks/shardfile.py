@@ -13,6 +13,7 @@ import numpy as np
 from hooks.attributes import json_object, named, read_attributes, whole_number
 from hooks.errors import StoreError
 from hooks.files import open_h5
+from hooks.inputtable import Inputs
 from hooks.schema import FORMAT, VERSION, Key, LayerSpec, layer_path, stored_dtype, unescape
 from hooks.sealing import check_seal
 
@@ -150,6 +151,16 @@ class ShardFile:
     seal: int = 0
     raw_fields: dict[str, np.ndarray] = field(default_factory=dict)
     digests: np.ndarray | None = None
+
+    @property
+    def inputs(self) -> Inputs:
+        """Return the inputs with their fields.
+
+        Returns
+        -------
+        Inputs
+        """
+        return Inputs(str(self.path), self.samples, self.fields)
 
 
 def read_shard(path: Path) -> ShardFile:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hooks.errors import LayerNotFoundError, StoreError, listed
+from hooks.inputtable import InputTable
 from hooks.opening import check_complete, open_shards
 from hooks.sealing import check_samples
 from hooks.shardfile import StoredLayer
@@ -132,19 +133,10 @@ class ActivationStore:
         return found
 
     @cached_property
-    def _table(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _table(self) -> InputTable:
         if self.check:
             self.check_samples()
-        shards = [shard for shard in self._shards if len(shard.samples)] or self._shards[:1]
-        ids = np.concatenate([shard.samples for shard in shards])
-        ids, first = np.unique(ids, return_index=True)
-        order = np.argsort(first, kind="stable")
-        fields = {
-            name: np.concatenate([shard.fields[name] for shard in shards])[first[order]]
-            for name in shards[0].fields
-            if all(name in shard.fields for shard in shards)
-        }
-        return ids[order], fields
+        return InputTable([shard.inputs for shard in self._shards])
 
     @property
     def samples(self) -> np.ndarray:
@@ -154,17 +146,22 @@ class ActivationStore:
         -------
         (S,) int64 array
         """
-        return self._table[0]
+        return self._table.ids
 
     @property
     def fields(self) -> dict[str, np.ndarray]:
-        """Return the per-input fields, in the order of `samples`.
+        """Return the per-input fields that every input has, in the order of `samples`.
 
         Returns
         -------
         dict of str to (S,) array
+
+        Raises
+        ------
+        StoreError
+            If two captures say different things of one input.
         """
-        return self._table[1]
+        return self._table.fields
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -232,18 +229,12 @@ class ActivationStore:
             f"{listed(list(self.snapshots)) or 'none'}"
         )
 
-    @cached_property
-    def _lookup(self) -> tuple[np.ndarray, np.ndarray] | None:
-        if self.labels is None or not len(self.samples):
-            return None
-        order = np.argsort(self.samples, kind="stable")
-        return self.samples[order], self.labels[order]
-
     def _labels_of(self, sample: np.ndarray) -> np.ndarray | None:
-        if self._lookup is None:
+        if not len(self.samples) or not self._table.has("label"):
             return None
-        ids, labels = self._lookup
-        where = np.searchsorted(ids, sample)
-        if len(sample) and (where.max() >= len(ids) or (ids[where] != sample).any()):
-            raise StoreError(f"{self.path}: rows belong to inputs that /samples/id does not have")
-        return labels[where]
+        try:
+            return self._table.values("label", sample)
+        except KeyError as problem:
+            raise StoreError(
+                f"{self.path}: rows belong to input {problem}, which /samples/id does not have"
+            ) from problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from hooks.batches import Batch
 from hooks.blocks import BLOCK_ROWS, Block
 from hooks.combining import field_dtype
 from hooks.creating import create, mark_complete
 from hooks.errors import CaptureError, StoreError
 from hooks.estimates import expected_inputs, loose_room, room_for, row_bytes
 from hooks.files import free_bytes
+from hooks.inputtable import Inputs, InputTable
 from hooks.jobs import Job, Part, Step
 from hooks.schema import FilePlan, Key, LayerSpec, Room, dtype_name
 from hooks.segments import Segment
+from hooks.shardfile import ShardFile
 
 #: Seconds between commits: what a kill can cost.
 COMMIT_SECONDS = 2.0
@@ -43,6 +46,10 @@ class Shelf:
         How many processes write the store.
     files : list of Path
         This process's files so far.
+    inputs : InputTable
+        What the passes so far said of their inputs: 8 bytes an input, and 16 for each field.
+    data : set of str
+        What identifies their data, as JSON.
     """
 
     folder: Path
@@ -51,6 +58,47 @@ class Shelf:
     provenance: str
     writers: int = 1
     files: list[Path] = field(default_factory=list)
+    inputs: InputTable = field(default_factory=lambda: InputTable([]))
+    data: set[str] = field(default_factory=set)
+
+    def take_in(self, shards: Sequence[ShardFile]) -> None:
+        """Remember what a pass said of its inputs, for the next ones to be compared with.
+
+        Parameters
+        ----------
+        shards : sequence of ShardFile
+
+        Raises
+        ------
+        StoreError
+            If it says something else than the passes before.
+        """
+        self.inputs = self.inputs.joined([shard.inputs for shard in shards])
+        prints = [json.loads(x.spec.fingerprint) for s in shards for x in s.layers.values()]
+        self.data |= {json.dumps(found["data"]) for found in prints if "data" in found}
+
+    def check_fields(self, batch: Batch, data: Mapping[str, Any]) -> None:
+        """Refuse a pass with other fields than those before it, unless it has the same inputs.
+
+        Parameters
+        ----------
+        batch : Batch
+            Its first.
+        data : mapping
+            What identifies its data.
+
+        Raises
+        ------
+        StoreError
+        """
+        names, earlier = set(batch.fields), self.inputs.names
+        same = data["first batch"] is not None and self.data == {json.dumps(data)}
+        if len(self.inputs.ids) and names != earlier and batch.ids is None and not same:
+            raise StoreError(
+                f"this pass gives the fields {sorted(names)}, the store has {sorted(earlier)}, and "
+                "nothing shows that their inputs are the same: give the same labels= and fields= "
+                "each time, wrap the data set in hooks.indexed, or write another store"
+            )
 
     def next_path(self) -> Path:
         """Return the name of the next file.
@@ -131,6 +179,7 @@ class SnapshotWriter:
             for name, values in step.fields.items()
         }
         self._check_fields(fields)
+        self.shelf.inputs.check(Inputs("this pass", step.ids, step.fields))
         if self._segment is None or not self._segment.has_sample_room(len(step.ids), fields):
             types = {name: field_dtype(values, spare=2) for name, values in fields.items()}
             self._begin(types, len(step.ids), {})
