@@ -17,12 +17,17 @@ from hooks.blocks import Block
 from hooks.creating import create, mark_complete, set_flags
 from hooks.errors import StoreError
 from hooks.files import sync_folder
-from hooks.idsets import IdSet, first_of_each
+from hooks.idsets import IdSet
+from hooks.inputtable import Inputs, InputTable
 from hooks.schema import FilePlan, Key, LayerSpec, Room
 from hooks.segments import Segment
 from hooks.store import ActivationStore
 
 _OVERLAPS = ("refuse", "drop", "renumber")
+_WAY_OUT = (
+    "stores in which an id stands for different inputs are merged with overlap='renumber', which "
+    "gives the later store's inputs new ids"
+)
 
 
 @dataclass
@@ -41,6 +46,17 @@ class Source:
     store: ActivationStore
     shift: int
     drop: dict[Key, IdSet]
+
+    @property
+    def inputs(self) -> Inputs:
+        """Return its inputs as they go into the larger store.
+
+        Returns
+        -------
+        Inputs
+        """
+        store = self.store
+        return Inputs(str(store.path), store.samples + self.shift, store.fields)
 
     def blocks(self, key: Key) -> Iterator[Block]:
         """Give a layer's blocks as they go into the larger store.
@@ -95,8 +111,9 @@ def merge(
     target : str or Path
         ``NAME.h5``; must not be there.
     overlap : {"refuse", "drop", "renumber"}
-        Where two stores have rows of one layer for the same input ids: refuse; keep the first
-        (ids of one data set, `hooks.indexed`); or give the later store's inputs new ids.
+        Where two stores have the same input ids: refuse rows of one layer, and data that are not
+        the same; take the ids for those of one data set (`hooks.indexed`) and keep the first
+        store's rows; or give the later store's inputs new ids.
 
     Returns
     -------
@@ -106,8 +123,10 @@ def merge(
     Raises
     ------
     StoreError
-        If the stores are of different networks, do not fit together, or overlap.
+        If the stores are of different networks or data, do not fit together, or overlap.
     """
+    if isinstance(paths, str | Path):
+        raise StoreError(f"merge takes a sequence of paths, got the path {paths}: write [path]")
     target = Path(target)
     if overlap not in _OVERLAPS:
         raise StoreError(f"overlap must be one of {', '.join(_OVERLAPS)}, got {overlap!r}")
@@ -115,6 +134,8 @@ def merge(
         raise StoreError(f"{target} exists: merge into another path")
     if target.suffix != ".h5":
         raise StoreError(f"stores are merged into one file NAME.h5, got {target}")
+    if not target.parent.is_dir():
+        raise StoreError(f"there is no folder {target.parent} to write {target.name} in")
     if not paths:
         raise StoreError("merge needs at least one store, got none")
     combine(sources([ActivationStore(path) for path in paths], overlap), target)
@@ -140,8 +161,12 @@ def sources(stores: Sequence[ActivationStore], overlap: str) -> list[Source]:
     """
     specs: dict[Key, LayerSpec] = {}
     have: dict[Key, IdSet] = {}
+    weights: dict[str | None, set[Any]] = {}
+    data: dict[str, IdSet] = {}
     shift, found = 0, []
+    named = next((store for store in stores if len(store.samples)), stores[0])
     for store in stores:
+        _check_names(named, store)
         source = Source(store, shift if overlap == "renumber" else 0, {})
         for key in store.keys:
             layer = store[key[1], key[0]]
@@ -157,6 +182,8 @@ def sources(stores: Sequence[ActivationStore], overlap: str) -> list[Source]:
                     )
                 source.drop[key] = _copy(earlier)
             earlier.add(ids)
+        _check_weights(weights, store)
+        _check_data(data, source, overlap)
         found.append(source)
         shift = int(max([shift, *(store.samples + source.shift + 1)]))
     return found
@@ -175,12 +202,49 @@ def _check_fit(first: LayerSpec, other: LayerSpec, store: ActivationStore, key: 
                 f"{store.path}: layer {key[1]!r} has {name} {getattr(other, name)}, an earlier "
                 f"store {getattr(first, name)}: they cannot be one"
             )
-    weights = [json.loads(spec.fingerprint).get("weights") for spec in (first, other)]
-    if weights[0] != weights[1]:
-        at = "" if key[0] is None else f" at snapshot {key[0]!r}"
+
+
+def _check_weights(earlier: dict[str | None, set[Any]], store: ActivationStore) -> None:
+    """Refuse a store of another network than the earlier ones, whatever layers it has of it."""
+    own: dict[str | None, set[Any]] = {}
+    for snapshot, name in store.keys:
+        digest = store[name, snapshot].fingerprint.get("weights")
+        own.setdefault(snapshot, set()).add(digest)
+        if digest not in earlier.get(snapshot, {digest}):
+            at = "" if snapshot is None else f" at snapshot {snapshot!r}"
+            raise StoreError(
+                f"{store.path}: layer {name!r}{at} was captured from other weights than an "
+                "earlier store's: a store holds one network"
+            )
+    for snapshot, digests in own.items():
+        earlier.setdefault(snapshot, set()).update(digests)
+
+
+def _check_data(earlier: dict[str, IdSet], source: Source, overlap: str) -> None:
+    """Refuse ids of an earlier store if nothing says that they stand for the same inputs."""
+    store, ids = source.store, source.store.samples + source.shift
+    prints = [store[name, snapshot].fingerprint for snapshot, name in store.keys]
+    own = {json.dumps(found["data"]) for found in prints if "data" in found}
+    for other, seen in earlier.items():
+        common = ids[seen.contains(ids)]
+        if overlap == "refuse" and own and other not in own and len(common):
+            raise StoreError(
+                f"{store.path} has input ids that an earlier store has (id {common[0]}), but its "
+                f"data are {', '.join(sorted(own))}, the earlier store's {other}: overlap='drop' "
+                "takes the ids for those of one data set, overlap='renumber' for other inputs"
+            )
+    for name in own:
+        earlier.setdefault(name, IdSet()).add(ids)
+
+
+def _check_names(first: ActivationStore, store: ActivationStore) -> None:
+    """Refuse stores with other fields: those of one would have to be left out, or made up."""
+    names = sorted(first.fields), sorted(store.fields)
+    if len(store.samples) and names[0] != names[1]:
         raise StoreError(
-            f"{store.path}: layer {key[1]!r}{at} was captured from other weights than an earlier "
-            "store's: a store holds one network"
+            f"{store.path} has the fields {names[1]}, {first.path} has {names[0]}: stores are "
+            "merged with the same fields, capture one of them again with labels= and fields= as "
+            "the other's"
         )
 
 
@@ -220,15 +284,12 @@ def combine(found: Sequence[Source], target: Path, complete: bool = True) -> Non
 
 def _samples(found: Sequence[Source]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the table of inputs of all sources, each input once."""
-    some = [source for source in found if len(source.store.samples)] or list(found[:1])
-    ids = np.concatenate([source.store.samples + source.shift for source in some])
-    keep = first_of_each(ids)
-    fields = {}
-    for name in some[0].store.fields:
-        if all(name in source.store.fields for source in some):
-            values = np.concatenate([source.store.fields[name] for source in some])[keep]
-            fields[name] = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
-    return ids[keep], fields
+    table = InputTable([source.inputs for source in found], _WAY_OUT)
+    fields = {
+        name: np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+        for name, values in table.fields.items()
+    }
+    return table.ids, fields
 
 
 def _plan(found: Sequence[Source], ids: np.ndarray, fields: dict[str, np.ndarray]) -> FilePlan:
