@@ -23,6 +23,7 @@ from hooks.jobs import Done, Job
 from hooks.opening import partial_of
 from hooks.resuming import Earlier
 from hooks.settling import (
+    check_replaceable,
     clear,
     discard,
     is_folder,
@@ -51,7 +52,8 @@ class Recorder:
     provenance : mapping, optional
         Anything worth keeping beside the rows; written as JSON.
     overwrite : bool
-        Replace a store, and discard an unfinished capture, of that name.
+        Replace a store, and discard an unfinished capture, of that name. A folder that holds
+        anything else is left alone.
     resume : bool
         Go on with an unfinished capture, or with a recovered store: inputs that are there are left
         out, and the store becomes the one that an uninterrupted capture would have given.
@@ -62,7 +64,8 @@ class Recorder:
     Raises
     ------
     StoreError
-        If there is a store or an unfinished capture already, or another writer is at it.
+        If there is a store, something else or an unfinished capture already, or another writer is
+        at it.
 
     Examples
     --------
@@ -123,6 +126,7 @@ class Recorder:
             raise StoreError(
                 f"{self.path} exists{whole}: choose another path, or overwrite=True to replace it"
             )
+        check_replaceable(self.path)
         shelf.folder.mkdir(exist_ok=True)
         self._exit.enter_context(locked(shelf.folder / f"{shelf.prefix}.lock"))
         try:

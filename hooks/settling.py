@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,11 +11,16 @@ from pathlib import Path
 
 from hooks.combining import combine, sources
 from hooks.creating import set_flags
-from hooks.errors import StoreError
+from hooks.errors import StoreError, listed
 from hooks.files import locked, sync_folder
 from hooks.opening import partial_of
 from hooks.shardfile import read_shard
 from hooks.store import ActivationStore
+
+#: Where in a new folder of shards the one that it replaces waits for its removal.
+_REPLACED = "replaced"
+#: What `Shelf.next_path` calls a file.
+_SHARD = re.compile(r"p\d{4,}-\d{6}\.h5")
 
 
 def is_folder(target: Path) -> bool:
@@ -181,13 +187,53 @@ def replace(source: Path, target: Path) -> None:
     ----------
     source, target : Path
     """
-    old = target.with_name(target.name + ".old")
-    if target.is_dir():
-        os.replace(target, old)
+    check_replaceable(target)
+    moved = target.is_dir()
+    if moved:
+        # a folder cannot be renamed over another: the old one goes along, inside the new one,
+        # where no name can be taken and a crash leaves both
+        os.replace(target, source / _REPLACED)
     os.replace(source, target)
     sync_folder(target.parent)
-    if old.is_dir():
-        shutil.rmtree(old)
+    if moved:
+        discard(target / _REPLACED)
+
+
+def check_replaceable(target: Path) -> None:
+    """Refuse to put a store in the place of something else.
+
+    Parameters
+    ----------
+    target : Path
+
+    Raises
+    ------
+    StoreError
+        If a folder stands where a file belongs, or the other way round, or a folder holds
+        anything but files of this package.
+    """
+    if target.exists() and target.is_dir() != is_folder(target):
+        kind = "folder" if target.is_dir() else "file"
+        raise StoreError(
+            f"{target} is a {kind}, which a store of that name never is: move it away, or choose "
+            "another path"
+        )
+    strangers = _strangers(target) if target.is_dir() else []
+    if strangers:
+        raise StoreError(
+            f"{target} holds {listed(strangers)}, which this package did not write, and is not "
+            "replaced: move it away, or choose another path"
+        )
+
+
+def _strangers(folder: Path) -> list[str]:
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name == _REPLACED and path.is_dir():
+            found += _strangers(path)
+        elif not (path.is_file() and _SHARD.fullmatch(path.name)):
+            found.append(path.name)
+    return found
 
 
 def clear(folder: Path) -> None:
@@ -203,13 +249,13 @@ def clear(folder: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a folder.
+    """Remove a file, a folder or a link.
 
     Parameters
     ----------
     path : Path
     """
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
