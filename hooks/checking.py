@@ -62,8 +62,8 @@ def verify(path: str | Path, *, timeout: float | None = None) -> Report:
 
     Examples
     --------
-    >>> verify("no-such-store.h5").problems
-    ['there is no store at no-such-store.h5: check the path']
+    >>> verify("/no/such/store.h5").problems
+    ['there is no store at /no/such/store.h5: check the path']
     """
     if timeout is None:
         return _check(Path(path))

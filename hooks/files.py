@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
@@ -48,6 +48,70 @@ def open_h5(path: Path, mode: str, **options: Any) -> h5py.File:
             f"{path} cannot be opened as HDF5 ({problem}): it is cut off, damaged or another "
             "kind of file"
         ) from problem
+
+
+class FileState(NamedTuple):
+    """What tells a file from another one of its name, or from a later state of itself.
+
+    Parameters
+    ----------
+    device, inode, size : int
+    changed : int
+        When it was last written, in nanoseconds; 0 for a file that may still be written.
+    """
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+def state_of(descriptor: int, settled: bool) -> FileState:
+    """Return the state of an open file.
+
+    Parameters
+    ----------
+    descriptor : int
+    settled : bool
+        Whether nobody writes it any more.
+
+    Returns
+    -------
+    FileState
+    """
+    found = os.fstat(descriptor)
+    changed = found.st_mtime_ns if settled else 0
+    return FileState(found.st_dev, found.st_ino, found.st_size, changed)
+
+
+@contextmanager
+def same_file(path: Path, state: FileState) -> Iterator[BinaryIO]:
+    """Open a file if it is still the one that it was.
+
+    Parameters
+    ----------
+    path : Path
+    state : FileState
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    StoreError
+        If it was replaced, changed, moved or removed.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as problem:
+        raise StoreError(f"{path} was moved or removed since it was opened: open it again") from (
+            problem
+        )
+    with file:
+        if state_of(file.fileno(), state.changed > 0) != state:
+            raise StoreError(f"{path} was replaced or changed since it was opened: open it again")
+        yield file
 
 
 @contextmanager

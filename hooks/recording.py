@@ -89,7 +89,8 @@ class Recorder:
         resume: bool = False,
         share: tuple[int, int] | None = None,
     ) -> None:
-        self.path = Path(path)
+        # wherever the process goes meanwhile
+        self.path = Path(path).absolute()
         self.overwrite, self.resume = overwrite, resume
         self.share = share_of(share)
         if self.path.suffix not in (".h5", ".store"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from hooks.attributes import json_object, named, read_attributes, whole_number
 from hooks.errors import StoreError
-from hooks.files import open_h5
+from hooks.files import FileState, open_h5, same_file, state_of
 from hooks.inputtable import Inputs
 from hooks.schema import FORMAT, VERSION, Key, LayerSpec, layer_path, stored_dtype, unescape
 from hooks.sealing import check_seal
@@ -34,6 +34,8 @@ class StoredArray:
     dtype : numpy.dtype
     offset : int or None
         Byte offset where the numbers lie raw and in one piece; None where h5py must read them.
+    state : FileState
+        The file's, when it was looked at.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class StoredArray:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     offset: int | None
+    state: FileState
 
     def map(self) -> np.ndarray | None:
         """Return the array mapped into memory, or None where it does not lie raw.
@@ -49,12 +52,18 @@ class StoredArray:
         -------
         array or None
             Private: what is written to it stays in memory.
+
+        Raises
+        ------
+        StoreError
+            If the file is no longer the one that was looked at.
         """
         if self.offset is None:
             return None
         if 0 in self.shape:
             return np.zeros(self.shape, self.dtype)
-        return np.memmap(self.path, self.dtype, "c", self.offset, self.shape).view(np.ndarray)
+        with same_file(self.path, self.state) as file:
+            return np.memmap(file, self.dtype, "c", self.offset, self.shape).view(np.ndarray)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return a run of the first axis.
@@ -71,12 +80,16 @@ class StoredArray:
         Raises
         ------
         StoreError
-            If the file cannot give it.
+            If the file cannot give it, or is no longer the one that was looked at.
         """
         mapped = self.map()
         if mapped is not None:
             return mapped[start:stop]
-        with open_h5(self.path, "r") as file, named(self.path, self.name):
+        with (
+            same_file(self.path, self.state),
+            open_h5(self.path, "r") as file,
+            named(self.path, self.name),
+        ):
             return np.asarray(file[self.name][start:stop])
 
 
@@ -181,16 +194,16 @@ def read_shard(path: Path) -> ShardFile:
     """
     with open_h5(path, "r") as file, named(path, "/"):
         shard = _root(file, path)
-        size = path.stat().st_size
+        state = state_of(file.id.get_vfd_handle(), shard.complete)
         for name, group in _groups(file, "snapshots", path):
             key = unescape(name)
             shard.snapshots[key] = read_attributes(group, path, f"/snapshots/{name}")
             shard.snapshots[key].pop("snapshot", None)
             for layer, inner in _groups(group, "layers", path):
-                _add(shard, (key, unescape(layer)), inner, size)
+                _add(shard, (key, unescape(layer)), inner, state)
         for layer, inner in _groups(file, "layers", path):
-            _add(shard, (None, unescape(layer)), inner, size)
-        _samples(shard, file, size)
+            _add(shard, (None, unescape(layer)), inner, state)
+        _samples(shard, file, state)
     check_seal(shard)
     return shard
 
@@ -247,7 +260,7 @@ def _member(above: h5py.Group, name: str, path: Path, kind: type) -> Any:
 
 
 def _array(
-    group: h5py.Group, name: str, path: Path, size: int, kinds: str, ndim: int
+    group: h5py.Group, name: str, path: Path, state: FileState, kinds: str, ndim: int
 ) -> StoredArray:
     """Check that a dataset is what it must be and lies whole inside its file."""
     item = _member(group, name, path, h5py.Dataset)
@@ -267,20 +280,21 @@ def _array(
                 f"{path}: {where} declares {needed} bytes but the file holds {stored} of it"
             )
         offset = item.id.get_offset() if item.chunks is None else None
-        if offset is not None and (needed > stored or offset + needed > size):
+        if offset is not None and (needed > stored or offset + needed > state.size):
             raise StoreError(
-                f"{path}: {where} ends at byte {offset + needed} but the file has {size}: cut off"
+                f"{path}: {where} ends at byte {offset + needed} but the file has "
+                f"{state.size}: cut off"
             )
-        return StoredArray(path, where, shape, dtype, 0 if needed == 0 else offset)
+        return StoredArray(path, where, shape, dtype, 0 if needed == 0 else offset, state)
 
 
-def _scalar(group: h5py.Group, name: str, path: Path, size: int) -> int:
-    array = _array(group, name, path, size, "i", 0)
+def _scalar(group: h5py.Group, name: str, path: Path, state: FileState) -> int:
+    array = _array(group, name, path, state, "i", 0)
     with named(path, array.name):
         return int(group[name][()])
 
 
-def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
+def _add(shard: ShardFile, key: Key, group: h5py.Group, state: FileState) -> None:
     path, where = shard.path, layer_path(key)
     attrs = read_attributes(group, path, where)
     for name in ("layer", "module_type", "rule", "source_dtype", "dtype", "columns", "fingerprint"):
@@ -290,13 +304,13 @@ def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
         raise StoreError(f"{path}: {where} says it is layer {attrs['layer']!r:.80}")
     expected = stored_dtype(attrs["dtype"])
     arrays = {
-        "rows": _array(group, "rows", path, size, "fu", 2),
-        "sample": _array(group, "sample", path, size, "i", 1),
-        "checksum": _array(group, "checksum", path, size, "u", 1),
-        "block": _array(group, "block", path, size, "i", 1),
+        "rows": _array(group, "rows", path, state, "fu", 2),
+        "sample": _array(group, "sample", path, state, "i", 1),
+        "checksum": _array(group, "checksum", path, state, "u", 1),
+        "block": _array(group, "block", path, state, "i", 1),
     }
     if columns := tuple(attrs["columns"].split()):
-        arrays["position"] = _array(group, "position", path, size, "i", 2)
+        arrays["position"] = _array(group, "position", path, state, "i", 2)
     capacity, width = arrays["rows"].shape
     wrong = arrays["rows"].dtype != expected or any(
         arrays[name].dtype != dtype
@@ -308,7 +322,7 @@ def _add(shard: ShardFile, key: Key, group: h5py.Group, size: int) -> None:
         arrays["position"].shape != (capacity, len(columns)) or arrays["position"].dtype != "<i4"
     ):
         raise StoreError(f"{path}: {where}/position does not fit its rows")
-    committed = _scalar(group, "committed", path, size)
+    committed = _scalar(group, "committed", path, state)
     if not 0 <= committed <= capacity:
         raise StoreError(f"{path}: {where}/committed is {committed}, with room for {capacity} rows")
     offsets = _offsets(arrays, committed, where, path)
@@ -341,18 +355,18 @@ def _offsets(arrays: dict[str, StoredArray], committed: int, where: str, path: P
     return offsets
 
 
-def _samples(shard: ShardFile, file: h5py.File, size: int) -> None:
+def _samples(shard: ShardFile, file: h5py.File, state: FileState) -> None:
     path = shard.path
     if "samples" not in file:
         raise StoreError(f"{path}: /samples is missing")
     group = _member(file, "samples", path, h5py.Group)
-    count = _scalar(group, "committed", path, size)
+    count = _scalar(group, "committed", path, state)
     marked = "checksum" in read_attributes(group, path, "/samples")
     for name in group:
         if name == "committed":
             continue
         kinds = {"id": "i", "checksum": "u"}.get(name, "ifS") if marked or name == "id" else "ifS"
-        array = _array(group, name, path, size, kinds, 1)
+        array = _array(group, name, path, state, kinds, 1)
         if not 0 <= count <= array.shape[0]:
             raise StoreError(
                 f"{path}: {array.name} has {array.shape[0]} entries for {count} inputs"

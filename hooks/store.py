@@ -23,6 +23,8 @@ class ActivationStore:
     Parameters
     ----------
     path : str or Path
+        Its files are opened when they are read; one that was replaced, changed or moved meanwhile
+        is refused.
     incomplete : bool
         Open a store whose capture did not end cleanly and read what was committed.
     check : bool
@@ -46,7 +48,8 @@ class ActivationStore:
     """
 
     def __init__(self, path: str | Path, *, incomplete: bool = False, check: bool = True) -> None:
-        self.path = Path(path)
+        # wherever the process goes later
+        self.path = Path(path).absolute()
         self.incomplete = incomplete
         self.check = check
         self._shards = open_shards(self.path, incomplete)

@@ -89,4 +89,4 @@ def record(
             progress=progress,
             **options,
         )
-    return ActivationStore(path)
+    return ActivationStore(recorder.path)
