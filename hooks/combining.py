@@ -256,15 +256,28 @@ def combine(found: Sequence[Source], target: Path, complete: bool = True) -> Non
     found : sequence of Source
         Read block by block, each compared with its checksum.
     target : Path
-        Appears only when it is whole.
+        Appears only when it is whole; what fails leaves nothing behind.
     complete : bool
         What the file says of itself.
     """
+    draft = target.with_name(target.name + ".draft")
+    try:
+        _write(found, draft)
+        set_flags(draft, shards=1)
+        if complete:
+            mark_complete(draft)
+        os.replace(draft, target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+def _write(found: Sequence[Source], path: Path) -> None:
     ids, fields = _samples(found)
     plan = _plan(found, ids, fields)
-    draft = target.with_name(target.name + ".draft")
-    create(draft, plan)
-    segment = Segment(draft, plan)
+    create(path, plan)
+    segment = Segment(path, plan)
     try:
         segment.put_samples(ids, fields)
         for key in plan.layers:
@@ -275,11 +288,6 @@ def combine(found: Sequence[Source], target: Path, complete: bool = True) -> Non
         segment.commit()
     finally:
         segment.close()
-    set_flags(draft, shards=1)
-    if complete:
-        mark_complete(draft)
-    os.replace(draft, target)
-    sync_folder(target.parent)
 
 
 def _samples(found: Sequence[Source]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -80,12 +80,26 @@ def create(path: Path, plan: FilePlan) -> None:
     path : Path
         Appears at once and whole: the file is made under another name, synced and renamed.
     plan : FilePlan
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or fails; nothing is left of the file.
     """
     fresh = path.with_name(path.name + ".new")
-    with (
-        failing_disk(fresh),
-        open_h5(fresh, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT) as file,
-    ):
+    try:
+        _write(fresh, plan)
+        sync_path(fresh)
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _write(path: Path, plan: FilePlan) -> None:
+    aligned = {"alignment_threshold": _ALIGNMENT, "alignment_interval": _ALIGNMENT}
+    with failing_disk(path), open_h5(path, "w", **aligned) as file:
         _root(file, plan)
         for name, attrs in plan.snapshots.items():
             group = file.create_group(f"/snapshots/{escape(name)}", track_order=False)
@@ -98,9 +112,6 @@ def create(path: Path, plan: FilePlan) -> None:
         for name, dtype in {**plan.fields, **own}.items():
             _dataset(samples, name, (plan.samples,), dtype)
         _dataset(samples, "committed", (), np.dtype("<i8"))
-    sync_path(fresh)
-    os.replace(fresh, path)
-    sync_folder(path.parent)
 
 
 def _root(file: h5py.File, plan: FilePlan) -> None:

@@ -37,8 +37,11 @@ def open_h5(path: Path, mode: str, **options: Any) -> h5py.File:
     Raises
     ------
     StoreError
-        If there is no file, or it is not HDF5.
+        If there is no file, or it is not HDF5; if a new one cannot be begun, what the disk says.
     """
+    if mode == "w":
+        with failing_disk(path):
+            return h5py.File(path, mode, locking=False, **options)
     try:
         return h5py.File(path, mode, locking=False, **options)
     except FileNotFoundError as problem:

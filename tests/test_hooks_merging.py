@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+import h5py
 import pytest
 import torch
 from interrupted import X, Y, network, record
@@ -88,6 +91,31 @@ def test_a_folder_that_is_not_there_is_named(model, tmp_path):
     record(model, FIRST, "0", tmp_path / "a.h5")
     with pytest.raises(hooks.StoreError, match=r"there is no folder .*no to write m\.h5 in"):
         hooks.merge([tmp_path / "a.h5"], tmp_path / "no" / "m.h5")
+
+
+def test_a_merge_that_fails_leaves_nothing(model, tmp_path):
+    record(model, FIRST, "0", tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["/layers/0/rows"][3, 2] += 1
+    with pytest.raises(hooks.StoreError, match="not what was written"):
+        merged(tmp_path, "a.h5")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_full_disk_is_named_when_a_file_is_begun(model, tmp_path, monkeypatch):
+    record(model, FIRST, "0", tmp_path / "a.h5")
+    real = h5py.File
+
+    def full(path, mode, **options):
+        if mode == "w":
+            path.touch()
+            raise OSError(errno.ENOSPC, "unable to truncate a file")
+        return real(path, mode, **options)
+
+    monkeypatch.setattr(h5py, "File", full)
+    with pytest.raises(hooks.StoreError, match=r"the disk of .*m\.h5\.draft\.new is full"):
+        merged(tmp_path, "a.h5")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_the_same_inputs_in_other_layers_are_joined(model, tmp_path):
