@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
@@ -126,6 +127,21 @@ def unescape(name: str) -> str:
     ''
     """
     return "" if name == "%" else unquote(name)
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names as people count: ``layer.2`` before ``layer.10``.
+
+    Examples
+    --------
+    >>> sorted(["10", "2", "", "head", "1.b", "1"], key=natural_order)
+    ['', '1', '1.b', '2', '10', 'head']
+    """
+    pieces = re.split("([0-9]+)", name)
+    # digits compare by their number, which may have more of them than int() takes
+    numbers = [digits.lstrip("0") for digits in pieces[1::2]]
+    pieces[1::2] = numbers
+    return [(len(piece) if at % 2 else 0, piece) for at, piece in enumerate(pieces)]
 
 
 def layer_path(key: Key) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from hooks.errors import LayerNotFoundError, StoreError, listed
 from hooks.inputtable import InputTable
 from hooks.opening import check_complete, open_shards
+from hooks.schema import natural_order
 from hooks.sealing import check_samples
 from hooks.shardfile import StoredLayer
 from hooks.storelayer import StoreLayer
@@ -103,13 +104,13 @@ class ActivationStore:
 
     @cached_property
     def layers(self) -> list[str]:
-        """Return the names of the layers.
+        """Return the names of the layers, numbers in their order: ``2`` before ``10``.
 
         Returns
         -------
         list of str
         """
-        return list(dict.fromkeys(name for shard in self._shards for _, name in shard.layers))
+        return sorted({name for _, name in self.keys}, key=natural_order)
 
     @cached_property
     def keys(self) -> list[tuple[str | None, str]]:
@@ -118,8 +119,12 @@ class ActivationStore:
         Returns
         -------
         list of (str or None, str)
+            Snapshots in the order of capture, the layers of each as in `layers`.
         """
-        return list(dict.fromkeys(key for shard in self._shards for key in shard.layers))
+        place: dict[str | None, int] = {name: at for at, name in enumerate(self.snapshots)}
+        place[None] = -1
+        found = {key for shard in self._shards for key in shard.layers}
+        return sorted(found, key=lambda key: (place[key[0]], natural_order(key[1])))
 
     @cached_property
     def snapshots(self) -> Mapping[str, dict[str, Any]]:
@@ -197,17 +202,20 @@ class ActivationStore:
             check_complete(self.path, self._shards)
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> StoreLayer:
-        layer, snapshot = key if isinstance(key, tuple) else (key, None)
-        keys = {k for shard in self._shards for k in shard.layers if k[1] == layer}
-        if snapshot is None and (None, layer) not in keys and len(keys) == 1:
-            ((snapshot, _),) = keys
+        layer, snapshot = self._resolve(key)
         found = object.__new__(StoreLayer)
         found._bind(self, layer, snapshot)
         return found
 
     def __contains__(self, key: object) -> bool:
+        layer, snapshot = self._resolve(key)
+        return (snapshot, layer) in self.keys
+
+    def _resolve(self, key: Any) -> tuple[Any, Any]:
+        """Return layer and snapshot; the only snapshot of a layer need not be named."""
         layer, snapshot = key if isinstance(key, tuple) else (key, None)
-        return any((snapshot, layer) in shard.layers for shard in self._shards)
+        at = [snapshot for snapshot, name in self.keys if name == layer]
+        return layer, at[0] if snapshot is None and len(at) == 1 else snapshot
 
     def _find(self, layer: str, snapshot: str | None) -> list[StoredLayer]:
         parts = [s.layers[snapshot, layer] for s in self._shards if (snapshot, layer) in s.layers]

@@ -185,8 +185,23 @@ def test_snapshots_keep_their_order_and_attributes(model, loader, tmp_path):
 def test_a_single_snapshot_needs_no_key(model, loader, tmp_path):
     store = record(model, loader, "1", tmp_path / "a.h5", snapshot="end", attrs={"epoch": 9})
     assert store["1"].snapshot == "end"
+    assert "1" in store
+    assert ("1", "end") in store
+    assert "2" not in store
+    assert ("1", "start") not in store
     assert store["1"].shape == (5000, 5)
     assert "end" in repr(store["1"])
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+def test_layers_come_back_in_the_order_of_their_numbers(tmp_path, target):
+    model, names = nn.Sequential(*(nn.Tanh() for _ in range(12))), [str(i) for i in range(12)]
+    with hooks.Recorder(tmp_path / target) as recorder:
+        for name in names[::-1]:
+            recorder.record(model, [torch.ones(4, 3)], name, snapshot="a")
+    store = hooks.ActivationStore(tmp_path / target)
+    assert store.layers == names
+    assert store.keys == [("a", name) for name in names]
 
 
 def test_blocks_come_while_they_are_written(model, loader, tmp_path):
