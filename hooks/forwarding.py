@@ -110,7 +110,8 @@ def at_rest(
     seeds : Seeds, optional
         What a model that draws does so from; by default the generators go on as they are.
     number : int
-        The batch's place in the pass: with the same seeds, each draws numbers of its own.
+        The batch's place in the pass: with the same seeds, each draws numbers of its own. The
+        first one draws on from the generators as they are, as a forward by itself would.
 
     Notes
     -----
@@ -121,7 +122,7 @@ def at_rest(
     devices = _cuda(modules)
     mode = _mode(model, modules, eval_mode)
     with left_as_found(devices), torch.no_grad(), mode, eager(model, modules):
-        if seeds is not None:
+        if seeds is not None and number > 0:
             seeds.sow(number, devices)
         yield
 

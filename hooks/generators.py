@@ -43,7 +43,7 @@ class Seeds:
     Parameters
     ----------
     torch, numpy, python : int
-        Seeds of the first batch.
+        Seeds, to which a batch's number is added.
 
     Notes
     -----

@@ -54,6 +54,13 @@ def test_a_pass_repeats_itself_from_the_same_state_alone():
     assert not (rows(batches()) == first).any()
 
 
+def test_the_first_batch_draws_what_a_forward_by_itself_does():
+    seed()
+    wanted = Drawing()(X[:20])
+    seed()
+    assert torch.equal(rows([X[:20], X[20:40]])[:20], wanted)
+
+
 def test_processes_seeded_alike_draw_different_numbers():
     drawn = []
     for rank in range(2):
