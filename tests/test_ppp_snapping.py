@@ -196,6 +196,22 @@ def test_leaders_of_whole_length_lie_on_their_edges(engine):
     np.testing.assert_array_equal(tally.image(), image)
 
 
+@pytest.mark.parametrize(
+    "sides", [[(2, 3, 6), (3, -6, 2), (6, 2, -3)], [(2, 6, 9), (6, 7, -6), (9, -6, 2)]]
+)
+def test_orthonormal_leaders_of_whole_length_lie_on_their_edges(engine, sides):
+    frame = Frame.given(np.array(sides, float))
+    assert frame.orthonormal
+    x = np.concatenate([k * np.array(sides, float) for k in range(-12, 13) if k])
+    own = np.abs(x @ frame.vectors.T).max(axis=1)
+    assert (own < own.round()).any()
+    rule = Rule(0.9, bins=1024, angles=ANGLES)
+    tally = counted(x, frame, rule, engine=engine)
+    hits = naive.points(x, frame.vectors, frame.gram, 0.9)
+    image, _ = naive.grid(hits, tally.half_width, 1024)
+    np.testing.assert_array_equal(tally.image(), image)
+
+
 @pytest.mark.parametrize("frame", ["standard", np.vstack([np.eye(4), -np.eye(4)])])
 def test_numbers_of_the_rows_themselves_are_not_snapped(engine, frame):
     x = np.array([[1.0, -1e-17, 1e-300, 0.0], [-3.0, 0.0, -1e-40, -1e-20]])
