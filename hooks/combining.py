@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch
 from hooks.blocks import Block
 from hooks.creating import create, mark_complete, set_flags
 from hooks.errors import StoreError
-from hooks.files import sync_folder
+from hooks.files import appearing
 from hooks.idsets import IdSet
 from hooks.inputtable import Inputs, InputTable
 from hooks.schema import FilePlan, Key, LayerSpec, Room
@@ -260,17 +259,11 @@ def combine(found: Sequence[Source], target: Path, complete: bool = True) -> Non
     complete : bool
         What the file says of itself.
     """
-    draft = target.with_name(target.name + ".draft")
-    try:
+    with appearing(target, ".draft") as draft:
         _write(found, draft)
         set_flags(draft, shards=1)
         if complete:
             mark_complete(draft)
-        os.replace(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
 
 
 def _write(found: Sequence[Source], path: Path) -> None:

@@ -5,7 +5,6 @@ It is made under another name, synced and renamed: it appears whole or not at al
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import xxhash
 
 from hooks.attributes import write_attributes
-from hooks.files import failing_disk, open_h5, sync_folder, sync_path
+from hooks.files import appearing, failing_disk, open_h5, sync_path
 from hooks.schema import (
     CHECKSUM,
     FORMAT,
@@ -86,15 +85,9 @@ def create(path: Path, plan: FilePlan) -> None:
     StoreError
         If the disk is full or fails; nothing is left of the file.
     """
-    fresh = path.with_name(path.name + ".new")
-    try:
+    with appearing(path, ".new") as fresh:
         _write(fresh, plan)
         sync_path(fresh)
-        os.replace(fresh, path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def _write(path: Path, plan: FilePlan) -> None:

@@ -229,6 +229,32 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
+def appearing(path: Path, ending: str) -> Iterator[Path]:
+    """Give the name under which a file is made that appears when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        Where it appears, in place of what is there; what fails leaves nothing behind.
+    ending : str
+        Of the name in the meantime.
+
+    Yields
+    ------
+    Path
+        Beside it; synced by who writes it.
+    """
+    fresh = path.with_name(path.name + ending)
+    try:
+        yield fresh
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[bool]:
     """Hold a file as the only writer's mark; it is free again when the process is gone.
 

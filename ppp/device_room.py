@@ -192,7 +192,7 @@ def _geometry(planes: Planes, device: torch.device) -> kernels.Geometry:
         frame.orthonormal,
         there(bounds),
         float(bounds.min()),
-        frame.is_standard or frame.axial,
+        frame.exact,
     )
 
 

@@ -266,6 +266,11 @@ class Frame:
         """Whether every vector is an axis, or its opposite: products with them are exact."""
         return bool((np.count_nonzero(self.vectors, axis=1) == 1).all())
 
+    @property
+    def exact(self) -> bool:
+        """Whether coordinates are a row's own numbers, which no product has rounded."""
+        return self.is_standard or self.axial
+
     @cached_property
     def axes(self) -> np.ndarray:
         """(m,) uint32 index of each vector's largest component: of an axial frame, its axis."""

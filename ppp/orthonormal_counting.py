@@ -30,7 +30,7 @@ class OrthonormalCounter(BlockCounter):
         super().__init__(tally, bound)
         self._counts, rule = _counts(tally), tally.rule
         self._share = rule.epsilon**2 if rule.distance is None else 0.0
-        self._exact = self._whole or self._axes is not None
+        self._exact = tally.planes.frame.exact
         self._basis, self._copies = _basis(self._vectors, self._axes, self._exact)
 
     def _ready(self, x: np.ndarray) -> np.ndarray:

@@ -123,7 +123,7 @@ class PointCollector:
                 piece.state,
                 piece.scale,
                 *self._arguments,
-                frame.is_standard or frame.axial,
+                frame.exact,
                 w,
                 slot,
                 row,

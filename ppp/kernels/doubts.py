@@ -80,22 +80,20 @@ def _place_again(x, r, q, i, k, lead, near, g, step, scale, error, frame, counts
     first, other = (near, lead) if k < i else (lead, near)
     second = along_second(x[r], frame.rows, first, other, min(i, k), max(i, k), g, rest)
     off = error / math.sqrt(rest)
-    beyond = 0.0
+    u1, u2 = snapped(first, step), snapped(second, step)
+    pairs[q + ROW] = kind(guarded(u1, unit, half))
+    pairs[q + COLUMN] = kind(guarded(u2, unit, half))
+    clear = _same_bin(u2, off, unit, half) & _same_bin(u1, off if k < i else 0.0, unit, half)
+    if pairs[q + VERDICT] >= kind(UNTURNED):
+        pairs[q + TURN] = kind(turn_quickly(u1, u2, count))
+        clear = clear and (off == 0.0 or _same_turn(u1, u2, off, count))
     if counts.swapped.shape[1]:
         beyond = along_second(x[r], frame.rows, other, first, max(i, k), min(i, k), g, rest)
-        beyond = snapped(beyond, step)
-    first, second, other = snapped(first, step), snapped(second, step), snapped(other, step)
-    pairs[q + ROW] = kind(guarded(first, unit, half))
-    pairs[q + COLUMN] = kind(guarded(second, unit, half))
-    clear = _same_bin(second, off, unit, half) & _same_bin(first, off if k < i else 0.0, unit, half)
-    if pairs[q + VERDICT] >= kind(UNTURNED):
-        pairs[q + TURN] = kind(turn_quickly(first, second, count))
-        clear = clear and (off == 0.0 or _same_turn(first, second, off, count))
-    if counts.swapped.shape[1]:
-        pairs[q + TURNED_ROW] = kind(guarded(other, unit, half))
-        pairs[q + TURNED_COLUMN] = kind(guarded(beyond, unit, half))
-        clear = clear and _same_bin(beyond, off, unit, half)
-        clear = clear and _same_bin(other, 0.0 if k < i else off, unit, half)
+        u1, u2 = snapped(other, step), snapped(beyond, step)
+        pairs[q + TURNED_ROW] = kind(guarded(u1, unit, half))
+        pairs[q + TURNED_COLUMN] = kind(guarded(u2, unit, half))
+        clear = clear and _same_bin(u2, off, unit, half)
+        clear = clear and _same_bin(u1, 0.0 if k < i else off, unit, half)
     return clear
 
 
