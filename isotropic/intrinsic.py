@@ -156,17 +156,17 @@ class RadialActivation(nn.Module):
         Parameters
         ----------
         value : float
-            The new value, positive.
+            The new value, positive and finite.
 
         Raises
         ------
         ValueError
-            When this activation has none, or the value would not be positive.
+            When this activation has none, or the value is not positive and finite.
         """
         if self.omega_kind == "absent":
             raise ValueError("this activation has no intrinsic length: make it with omega='fixed'")
-        if not value > 0:
-            raise ValueError(f"omega must stay positive, got {value}")
+        if not 0 < value < math.inf:
+            raise ValueError(f"omega must stay positive and finite, got {value}")
         with torch.no_grad():
             self.log_omega.fill_(math.log(value))
 

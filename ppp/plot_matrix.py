@@ -65,7 +65,9 @@ def matrix(
 
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     shown = shade(rows, size, scale)
+    heads = [fitted(str(column), panel, 10) for column in columns]
     high = (panel + (0.26 if panel >= NARROW else 0.4)) * len(rows) + 0.4
+    high += 0.2 * max(head.count("\n") for head in heads)
     figure = plt.figure(figsize=(panel * len(columns) + 1.4, high), layout="compressed")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
@@ -81,8 +83,8 @@ def matrix(
         line[0].yaxis.label.set(fontsize=9, color=INK, linespacing=1.4)
         if any(one.hits for one in row.values()):
             colour_bar(artist, list(line))
-    for ax, column in zip(axes[0], columns, strict=True):
-        ax.set_title(str(column), fontsize=10, color=INK)
+    for ax, head in zip(axes[0], heads, strict=True):
+        ax.set_title(head, fontsize=10, color=INK)
     everything = [one for row in rows.values() for one in row.values()]
     words = close(figure, everything, scale, title, ["±: half the side of a panel", *notes])
     figure.set_figheight(high + words)

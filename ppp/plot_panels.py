@@ -110,12 +110,27 @@ def span(values: Iterable[float], write: Any = count) -> str:
 def setting(views: Sequence[View]) -> str:
     """Say what was projected: dimension, samples, threshold, planes."""
     planes = [v.planes for v in views]
-    angles = span([math.degrees(math.acos(min(v.epsilon, 1.0))) for v in views], "{:.1f}°".format)
-    return (
-        f"n = {span([p.frame.n for p in planes])},  N = {span([v.valid for v in views])} samples,  "
-        f"ε = {span([v.epsilon for v in views], decimal)} (within {angles} of a plane"
-        f"{_near(views)}),  {counted_planes(planes)}"
-    )
+    said = projected([p.frame.n for p in planes], [v.valid for v in views])
+    near = within([v.epsilon for v in views], [v.distance for v in views])
+    return f"{said},  {near},  {counted_planes(planes)}"
+
+
+def projected(widths: Iterable[int], rows: Iterable[int]) -> str:
+    """Say how many rows there are, and of which width."""
+    return f"n = {span(widths)},  N = {span(rows)} samples"
+
+
+def within(epsilons: Sequence[float], distances: Iterable[float | None]) -> str:
+    """Say how close to a plane samples have to be."""
+    angles = span([_degrees(each) for each in epsilons], "{:.1f}°".format)
+    given = [each for each in distances if each is not None]
+    near = f" and at most {span(given, '{:g}'.format)} from it" if given else ""
+    return f"ε = {span(epsilons, decimal)} (within {angles} of a plane{near})"
+
+
+def _degrees(epsilon: float) -> float:
+    """Return the largest angle to a plane, in degrees."""
+    return math.degrees(math.acos(min(epsilon, 1.0)))
 
 
 def counted_planes(planes: Sequence[Planes]) -> str:
@@ -123,12 +138,6 @@ def counted_planes(planes: Sequence[Planes]) -> str:
     number = span([p.count for p in planes])
     pairs = " or ".join(sorted({"permutation" if p.ordered else "combination" for p in planes}))
     return f"{number} plane" if number == "1" else f"{number} planes ({pairs})"
-
-
-def _near(views: Sequence[View]) -> str:
-    """Say how far from a plane samples may be, where there is such a rule."""
-    given = [v.distance for v in views if v.distance is not None]
-    return f" and at most {span(given, '{:g}'.format)} from it" if given else ""
 
 
 def tallied(one: View, extent: float) -> str:
@@ -146,11 +155,14 @@ def nothing(one: View, brief: bool) -> str:
     """Say what an empty panel means."""
     if brief:
         return f"no hits\n{short(one.expected)} expected"
-    angle = math.degrees(math.acos(min(one.epsilon, 1.0)))
     which = "the plane" if one.planes.count == 1 else "any plane"
-    return (
-        f"no sample within {angle:.1f}° of {which}\n{count(one.expected)} expected under isotropy"
-    )
+    return none_within(one.epsilon, which, one.expected)
+
+
+def none_within(epsilon: float, which: str, expected: float) -> str:
+    """Say that no sample is close to planes, and how many isotropy would put there."""
+    near = f"no sample within {_degrees(epsilon):.1f}° of {which}"
+    return f"{near}\n{count(expected)} expected under isotropy"
 
 
 def directions(planes: Planes) -> tuple[str, str]:

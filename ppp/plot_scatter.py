@@ -11,7 +11,17 @@ import numpy as np
 from ppp.density import check_given
 from ppp.plot_checks import check_made
 from ppp.plot_matrix import colour_bar
-from ppp.plot_panels import FAINT, count, counted_planes, directions, full, remark
+from ppp.plot_panels import (
+    FAINT,
+    count,
+    counted_planes,
+    directions,
+    full,
+    none_within,
+    projected,
+    remark,
+    within,
+)
 from ppp.plot_words import header
 from ppp.point_cloud import Points
 from ppp.value_checks import check_whole
@@ -103,16 +113,19 @@ def plot_points(
     full(ax, _names(points, plane))
     for spine in ax.spines.values():
         spine.set(color=FAINT, linewidth=0.6)
-    which = "1 plane" if plane is not None else counted_planes([points.planes])
-    said = f"n = {points.planes.frame.n},  {which}\n"
-    said += f"{count(len(drawn))} of {count(len(chosen))} hits drawn"
+    said = _setting(points, plane) + f"\n{count(len(drawn))} of {count(len(chosen))} hits drawn"
     if out := int((~inside).sum()):
-        said += f",  {count(out)} of them beyond the picture"
+        said += f", {count(out)} beyond the picture"
+    expected = points.expected / (1 if plane is None else points.planes.count)
+    said += f",  {count(expected)} hits expected under isotropy"
+    if points.dropped:
+        said += f",  {count(points.dropped)} zero or non-finite rows left out"
     if len(drawn):
         bar = colour_bar(dots, ax, "angle to the plane, degrees")
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}°")
     else:
-        remark(ax, f"no sample passes for {'any' if plane is None else 'this'} plane", FAINT)
+        which = "any plane" if plane is None else "this plane"
+        remark(ax, none_within(points.rule.epsilon, which, expected), FAINT)
     header(ax, title or "Kept samples by their angle to the plane", said)
     return ax
 
@@ -138,6 +151,13 @@ def _index(planes: Planes, plane: Any) -> int:
             f"({pair[0]}, {pair[1]})"
         )
     return int(found[0])
+
+
+def _setting(points: Points, plane: int | None) -> str:
+    """Say what was projected, and onto which planes."""
+    rule, which = points.rule, counted_planes([points.planes]) if plane is None else "1 plane"
+    rows = projected([points.planes.frame.n], [points.valid])
+    return f"{rows},  {within([rule.epsilon], [rule.distance])},  {which}"
 
 
 def _names(points: Points, plane: int | None) -> tuple[str, str]:

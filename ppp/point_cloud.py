@@ -32,6 +32,10 @@ class Points:
         The planes.
     ratio : (H,) float64 array
         In-plane share of the row's norm, ‖w‖/‖x‖.
+    rule : Rule
+        The rule that kept them.
+    valid, dropped : int
+        Rows that were projected, and rows that are zero or not finite.
     """
 
     w: np.ndarray
@@ -40,6 +44,14 @@ class Points:
     row: np.ndarray
     planes: Planes
     ratio: np.ndarray
+    rule: Rule
+    valid: int
+    dropped: int
+
+    @property
+    def expected(self) -> float:
+        """Hits that isotropy would give in all planes; NaN with a rule of distance."""
+        return self.rule.expected(self.valid, self.planes.frame.n, self.planes.count)
 
     @property
     def angle(self) -> np.ndarray:
@@ -72,12 +84,13 @@ class PointCollector:
         self._order, self._found = np.empty(m + 1, np.int64), np.empty((m, 3))
         self._place = _plane_of_slot(planes)
         self._parts: list[tuple[np.ndarray, ...]] = []
-        self._rows = 0
+        self._rows = self._valid = 0
 
     def append(self, block: Prepared) -> None:
         """Collect a block, in order; a collector works alone."""
         for piece in block.pieces:
             w, slot, row = self._list(piece)
+            self._valid += int((piece.state == cpu.VALID).sum())
             self.count += len(slot) * (1 + self.planes.ordered)
             if self.count > self.max_points:
                 raise ValueError(
@@ -106,7 +119,9 @@ class PointCollector:
             plane = np.concatenate([plane, self._place[1][slot]])
             sample, row, ratio = np.tile(sample, 2), np.tile(row, 2), np.tile(ratio, 2)
         order = np.lexsort((plane, row))
-        return Points(w[order], plane[order], sample[order], row[order], self.planes, ratio[order])
+        w, plane, sample, row, ratio = (each[order] for each in (w, plane, sample, row, ratio))
+        dropped = self._rows - self._valid
+        return Points(w, plane, sample, row, self.planes, ratio, self.rule, self._valid, dropped)
 
     def _list(self, piece: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found, frame = 0, self.planes.frame

@@ -16,7 +16,7 @@ from ppp.point_cloud import PointCollector, Points
 from ppp.prepared import Prepared
 from ppp.rule import Rule
 from ppp.settings import PAPER_EPSILON, Settings
-from ppp.streams import as_stream, watched
+from ppp.streams import Unlabelled, as_stream, watched
 from ppp.value_checks import check_flag
 
 
@@ -74,7 +74,7 @@ def points(
     check_flag(progress=progress)
     rule = Rule(epsilon, distance=distance)
     settings = Settings(frame, epsilon, pairs, null=None, seed=seed, distance=distance)
-    stream = as_stream(x, sample)
+    stream = Unlabelled(as_stream(x, sample))  # a list has no classes
     rows, width = stream.shape
     collector: PointCollector | None = None
 

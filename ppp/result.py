@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppp import statistics as alignment
-from ppp.closed import expected_hits
 from ppp.draws import Nulls
 from ppp.null import run_nulls
 from ppp.planes import Planes
@@ -113,10 +112,7 @@ class PPPResult:
 
         NaN with a rule of distance, which depends on the norms as well.
         """
-        if self.rule.distance is not None:
-            return float("nan")
-        frame = self.planes.frame
-        return expected_hits(self.tally.valid, frame.n, self.rule.epsilon, self.planes.count)
+        return self.rule.expected(self.tally.valid, self.planes.frame.n, self.planes.count)
 
     @cached_property
     def nulls(self) -> Nulls | None:

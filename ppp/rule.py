@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
+from ppp.closed import expected_hits
 from ppp.value_checks import is_number, told
 
 #: Relative slack of the threshold, so that ties come out alike in any order of summation.
@@ -82,3 +84,29 @@ class Rule:
         object.__setattr__(self, "epsilon", float(self.epsilon))
         if self.distance is not None:
             object.__setattr__(self, "distance", float(self.distance))
+
+    def expected(self, rows: int, n: int, planes: int) -> float:
+        """Return the hits that isotropy would give, N·P·(1 − ε²)^((n−2)/2), in any frame.
+
+        Parameters
+        ----------
+        rows : int
+            Rows N that are neither zero nor non-finite.
+        n : int
+            Dimension of the activations.
+        planes : int
+            Number of planes P.
+
+        Returns
+        -------
+        float
+            NaN with a rule of distance, which depends on the norms as well.
+
+        Examples
+        --------
+        >>> round(Rule(0.75).expected(2_000, 24, 276), 1)
+        62.0
+        """
+        if self.distance is not None:
+            return math.nan
+        return expected_hits(rows, n, self.epsilon, planes)

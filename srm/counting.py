@@ -171,8 +171,8 @@ class SweepCounter:
         classes, angles = len(self.counts) + 1, self.spotlight.angles
         if classes > CLASS_LIMIT:
             raise ValueError(
-                f"labels may have at most {CLASS_LIMIT:,} classes, got more: group them or leave "
-                "them out"
+                f"labels may have at most {CLASS_LIMIT:,} classes, got more: leave them out "
+                "(labels=False), or group them"
             )
         if classes > 1 and classes * curves * angles > TABLE_NUMBERS:
             fewer = "" if self.lines is None else ", name few `planes`, use per_plane=False"

@@ -12,7 +12,7 @@ from ppp.frame import Frame, as_frame
 from ppp.kernels.compiling import said_while_compiling
 from ppp.planes import Planes
 from ppp.scan import check_workers, run
-from ppp.streams import as_stream, watched
+from ppp.streams import Unlabelled, as_stream, watched
 from ppp.value_checks import check_flag
 from srm.companion import Sweeping
 from srm.curve import SRMResult
@@ -42,6 +42,7 @@ def sweep(
     label: np.ndarray | None = None,
     compat: str | None = None,
     null_repeats: int = 0,
+    labels: bool = True,
     seed: int = 0,
     workers: int | None = None,
     progress: bool = False,
@@ -74,6 +75,9 @@ def sweep(
         planes, no classes, no rotations.
     null_repeats : int
         Rotations of the frame, swept pooled on at most 10 000 rows, for `SRMResult.test`.
+    labels : bool
+        Whether labels are classes, each with curves of its own; False for those that are not, as
+        targets of a regression.
     seed : int
         Seed of everything random here.
     workers : int, optional
@@ -103,7 +107,7 @@ def sweep(
     ([0.333, 0.333, 0.0, 0.0], (3, 4))
     """
     check_workers(workers)
-    check_flag(progress=progress)
+    check_flag(labels=labels, progress=progress)
     made = Sweeping(epsilon, angles, None, signed, per_plane, planes, null_repeats, seed)
     check_compat(
         compat,
@@ -113,6 +117,7 @@ def sweep(
         null_repeats=null_repeats > 0,
     )
     stream = as_stream(x, sample, label)
+    stream = stream if labels else Unlabelled(stream)
     blocks = watched(stream.blocks(), stream.shape[0], "rows", progress)
     if compat is not None:
         return reference_sweep(blocks, frame, epsilon, angles, pairs, signed, seed)

@@ -221,6 +221,14 @@ def test_bad_kinds_are_refused(options, message):
         isotropic.MLP([3, 4, 2], **options)
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_a_length_is_set_to_what_a_length_can_be(value):
+    activation = isotropic.RadialActivation(omega="fixed", initial_omega=4.0)
+    with pytest.raises(ValueError, match=f"omega must stay positive and finite, got {value}"):
+        activation.set_omega(value)
+    assert activation.omega == pytest.approx(4.0)
+
+
 @pytest.mark.parametrize("widths", [[3], [], [3, 0, 2]])
 def test_bad_widths_are_refused(widths):
     with pytest.raises(ValueError, match="widths must be two or more positive numbers"):

@@ -12,6 +12,7 @@ from torch import nn
 
 import hooks
 import ppp
+import srm
 from ppp.cli import plot
 
 QUICK = {"null": None, "progress": False}
@@ -53,6 +54,13 @@ def test_targets_of_a_regression_can_be_left_out(regression):
         found = call(labels=False)
         assert found.tally.classes == (None,)
         assert (found.kept == plain.kept).all()
+    with pytest.raises(ValueError, match=r"1,024 classes, got more: leave them out \(labels=False"):
+        srm.sweep(layer, epsilon=0.75)
+    swept = srm.sweep(layer, epsilon=0.75, labels=False)
+    assert swept.classes == (None,)
+    np.testing.assert_array_equal(swept.pooled, srm.sweep(layer.rows(), epsilon=0.75).pooled)
+    # a list of hits has no classes
+    np.testing.assert_array_equal(ppp.points(layer).w, ppp.points(layer.rows()).w)
     with ThreadPoolExecutor(1) as pool:
         found = ppp.analyze_store(
             regression, client=pool, labels=False, preprocess="centre", epsilon=0.75, **QUICK

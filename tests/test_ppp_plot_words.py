@@ -71,6 +71,14 @@ def test_the_key_of_one_panel_fits_below_it(panel):
     assert width > 0.9 * panel, "the key takes no room from the panel"
 
 
+def test_long_names_of_columns_stand_above_their_panels():
+    columns = ("epoch 0", "a-snapshot-whose-name-goes-on-and-on after training", "40")
+    figure = ppp.plot_grid({"net": {name: projected(n=6) for name in columns}}, size=16, panel=1.2)
+    check_legible(figure)
+    titles = [ax.get_title() for ax in figure.axes[:3]]
+    assert "".join(titles[1].split()) == columns[1].replace(" ", "")
+
+
 def test_a_narrow_map_has_its_words():
     draws = projected(null_draws=2, null="rotation", null_repeats=9)
     check_legible(ppp.plot_against_null(draws, size=16, panel=1.2, title=TITLE))
@@ -138,11 +146,29 @@ def test_training_says_of_which_networks_it_shows_nothing():
 
 
 def test_points_name_their_planes_also_where_none_is_seen():
-    ax = ppp.plot_points(ppp.points(np.ones((3, 8))))
-    texts = [text.get_text() for text in ax.texts]
-    assert texts == ["no sample passes for any plane", texts[1]]
-    assert texts[1].startswith("n = 8,  28 planes (combination)\n0 of 0 hits")
-    check_legible(ax.figure)
+    rows = np.ones((4, 8))
+    rows[3] = 0
+    points = ppp.points(rows)
+    assert (points.valid, points.dropped) == (3, 1)
+    expected = 3 * (1 - 0.75**2) ** 3
+    assert points.expected == pytest.approx(28 * expected)
+    for plane, which, number in ((None, "any", 28 * expected), ((0, 1), "this", expected)):
+        ax = ppp.plot_points(points, plane=plane)
+        nothing, said = (text.get_text() for text in ax.texts)
+        number = ppp.plot_panels.count(number)
+        assert (
+            nothing == f"no sample within 41.4° of {which} plane\n{number} expected under isotropy"
+        )
+        planes = "28 planes (combination)" if plane is None else "1 plane"
+        assert said.replace("\n", "  ") == (
+            f"n = 8,  N = 3 samples,  ε = .75 (within 41.4° of a plane),  {planes}  "
+            f"0 of 0 hits drawn,  {number} hits expected under isotropy,  "
+            "1 zero or non-finite rows left out"
+        )
+        check_legible(ax.figure)
+    near = ppp.points(rows, epsilon=0.0, distance=0.5)
+    assert np.isnan(near.expected)
+    assert "– expected under isotropy" in ppp.plot_points(near).texts[0].get_text()
 
 
 def test_colours_of_angles_start_at_zero_where_every_sample_lies_in_its_plane():
