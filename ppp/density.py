@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ppp.density_errors import error_bound, likely_error
+from ppp.density_errors import error_bound, likely_error, lost_bound
 from ppp.engines import accelerators, has_float64, refusal
 from ppp.value_checks import is_number, told
 
@@ -86,7 +86,8 @@ class Density:
         Hits in the grid that the image was made from.
     bound : float
         Most by which any pixel can differ from the exact sum, wherever in their bins the hits
-        lie, in units of the image's maximum: see `ppp.density_errors.error_bound`.
+        lie, and wherever those beyond the grid do, in units of the image's maximum: see
+        `ppp.density_errors.error_bound` and `lost_bound`.
     likely : float
         The same for hits that lie evenly within their bins: see `ppp.density_errors.likely_error`.
         Beams narrower than a bin, or exact zeros, may exceed it; nothing exceeds `bound`.
@@ -173,6 +174,7 @@ def density(
     sigma: float | None = None,
     outside: int = 0,
     device: str | None = None,
+    together: float = 1.0,
 ) -> Density:
     """Sum a Gaussian at every hit of an integer grid.
 
@@ -187,9 +189,11 @@ def density(
     extent, sigma : float, optional
         What :func:`window` says for this grid, where left out.
     outside : int
-        Hits beyond the grid, which the default extent takes into account.
+        Hits beyond the grid, which the default extent and the errors take into account.
     device : str, optional
         Multiply on this torch device, in float64 ("cuda"); on the CPU by default.
+    together : float
+        Hits of the same input, as `ppp.density_errors.likely_error` wants them.
 
     Returns
     -------
@@ -243,11 +247,13 @@ def density(
     narrow = math.sqrt(sigma**2 - width**2 / 12)
     image = _spread(grid, half_width, extent, narrow, size, device)
     total, highest = int(grid.sum(dtype=np.int64)), float(image.max())
-    bound = 0.0
-    if highest > 0:
-        wider = _spread(grid, half_width, extent, math.sqrt(2.0) * sigma, size, device)
-        bound = error_bound(sigma, width) * float(wider.max()) / highest
-    likely = likely_error(highest, sigma, width)
+    lost = lost_bound(outside, half_width - extent, sigma)
+    if highest == 0:
+        off = math.inf if lost > 0 else 0.0
+        return Density(image, extent, sigma, total, off, off)
+    wider = _spread(grid, half_width, extent, math.sqrt(2.0) * sigma, size, device)
+    bound = (error_bound(sigma, width) * float(wider.max()) + lost) / highest
+    likely = likely_error(highest, sigma, width, together) + lost / highest
     return Density(image, extent, sigma, total, bound, likely)
 
 

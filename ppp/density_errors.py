@@ -44,14 +44,42 @@ def error_bound(sigma: float, width: float) -> float:
     return 1.001 * float((2.0 * off * np.exp(0.25 * r**2)).max())  # between points of r: 0.1 %
 
 
-def likely_error(highest: float, sigma: float, width: float) -> float:
+def lost_bound(outside: int, beyond: float, sigma: float) -> float:
+    """Most that hits beyond the grid can add to a pixel, were they drawn.
+
+    Parameters
+    ----------
+    outside : int
+        Hits beyond the grid.
+    beyond : float
+        Least distance from a pixel to where they lie; at most zero where the image reaches there.
+    sigma : float
+        Standard deviation of the Gaussian.
+
+    Returns
+    -------
+    float
+        Hits per unit area.
+
+    Examples
+    --------
+    >>> lost_bound(0, 0.0, 1.0), round(lost_bound(100, -1.0, 1.0), 2)
+    (0.0, 15.92)
+    """
+    gaussian = math.exp(-0.5 * min(max(beyond, 0.0) / sigma, 40.0) ** 2)
+    return outside * gaussian / (2 * math.pi * sigma**2)
+
+
+def likely_error(highest: float, sigma: float, width: float, together: float = 1.0) -> float:
     """Largest error to expect of an image whose hits lie evenly within their bins.
 
     Moving one hit by a random part of a bin changes a pixel with the variance
     ``width^2 / 12`` times the squared slope of its Gaussian, which is at most
     ``1 / (pi e sigma^4)`` times the Gaussian itself. Summed over hits, the standard deviation of a
     pixel is at most ``width / sigma^2 * sqrt(pixel / (12 pi e))``; five of these are given, and the
-    ripple of the lattice of bins.
+    ripple of the lattice of bins. Hits of one input may all be moved by the same part of a bin, as
+    those of a sample beside one vector are in each of its planes: the variance is that many times
+    as large at most.
 
     Parameters
     ----------
@@ -59,12 +87,14 @@ def likely_error(highest: float, sigma: float, width: float) -> float:
         The image's maximum, hits per unit area.
     sigma, width : float
         Standard deviation of the Gaussian and width of a bin, in the same units.
+    together : float
+        Hits of the same input, Σ h²/Σ h over inputs; 1 where each hit moves by itself.
 
     Returns
     -------
     float
         In units of the maximum; 0 for an empty image. It falls with the root of the number of
-        hits and with the width of a bin.
+        inputs hit and with the width of a bin.
 
     Examples
     --------
@@ -74,4 +104,5 @@ def likely_error(highest: float, sigma: float, width: float) -> float:
     if highest <= 0:
         return 0.0
     ripple = 4 * math.exp(-2 * (math.pi * sigma / width) ** 2 + math.pi**2 / 6)
-    return SURE * width / sigma**2 * math.sqrt(1 / (12 * math.pi * math.e * highest)) + ripple
+    variance = together / (12 * math.pi * math.e * highest)
+    return SURE * width / sigma**2 * math.sqrt(variance) + ripple

@@ -62,6 +62,8 @@ def exact_density(points: Points | np.ndarray, window: Window, size: int = 512) 
     """
     if not (hasattr(window, "extent") and hasattr(window, "sigma")):
         raise ValueError(f"window must be a ppp.Window(extent, sigma), got {window!r}")
+    if hasattr(points, "tally"):
+        raise TypeError(f"points must be listed, got {type(points).__name__}: give ppp.points(x)")
     w = in_memory(getattr(points, "w", points), "points")
     if w.dtype.kind not in "iufb":
         raise ValueError(f"points must be real coordinates, got dtype {w.dtype}")

@@ -99,8 +99,9 @@ class PointCollector:
                     "epsilon, or use ppp.project, whose counts need no points"
                 )
             at = block.sample[piece.start + row]
-            unit = w[0] / piece.scale[row, None]  # both undo the scaling of extreme rows
-            ratio = np.hypot(unit[:, 0], unit[:, 1]) / np.sqrt(piece.norm2[row])
+            ratio = np.hypot(w[0, :, 0], w[0, :, 1]) / np.sqrt(piece.norm2[row])
+            with np.errstate(over="ignore"):  # a row longer than any number may be so in a plane
+                w *= piece.scale[row, None]
             self._parts.append((w, slot, at, row + self._rows + piece.start, ratio))
         self._rows += block.rows
 

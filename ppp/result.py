@@ -181,7 +181,10 @@ class PPPResult:
         from ppp.density import density
 
         tally = self.tally
-        return density(tally.image(), tally.half_width, size, outside=tally.beyond, **options)
+        return density(
+            tally.image(), tally.half_width, size, outside=tally.beyond, together=tally.together,
+            **options,
+        )  # fmt: skip
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the density.

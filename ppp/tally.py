@@ -91,6 +91,12 @@ class Tally:
         return self.rows - self.zero - self.nonfinite
 
     @property
+    def together(self) -> float:
+        """Hits of the same input, Σ h²/Σ h over inputs of h hits; 1 without any."""
+        hits = float(self.moments[:, 1].sum())
+        return float(self.products[:, 1, 1].sum()) / hits if hits else 1.0
+
+    @property
     def kept(self) -> np.ndarray:
         """(P,) int64 samples kept in each plane, in the order of `planes`."""
         slots = self.planes.slots  # raises, with the way out, when there are too many planes

@@ -127,6 +127,42 @@ def test_the_likely_error_falls_with_hits_and_with_finer_bins():
     assert density(np.zeros((8, 8), np.int64), 1.0, size=8).likely == 0
 
 
+def of_rows(x, **shown):
+    """A projection's tally, its density, and how far that is from the exact one at most."""
+    result = ppp.project(x, null=None)
+    made = result.density(**shown)
+    truth = exact_density(ppp.points(x), ppp.Window(made.extent, made.sigma), len(made.image))
+    return result.tally, made, float(np.abs(truth.image - made.image).max() / made.image.max())
+
+
+@pytest.mark.parametrize("n", [18, 64, 256])
+def test_hits_of_one_sample_are_moved_together(n):
+    # beside one vector a sample has the same coordinate in all of its planes
+    rng = np.random.default_rng(n)
+    x = np.eye(n)[rng.integers(0, n, 300)] * rng.uniform(1, 2, (300, 1))
+    tally, made, error = of_rows(x + 0.03 * rng.standard_normal((300, n)), size=48)
+    assert 0.05 * made.likely < error < made.likely
+    if n == 256:
+        width = 2 * tally.half_width / tally.rule.bins
+        assert error > 2 * likely_error(made.image.max(), made.sigma, width)
+
+
+def test_the_errors_know_of_hits_beyond_the_grid():
+    rng = np.random.default_rng(0)
+    near = rng.standard_normal((20_000, 4))
+    far = [17.0, 5.0, 0.0, 0.0] + 0.1 * rng.standard_normal((5000, 4))
+    x = np.concatenate([near, far])  # the grid is that of the first rows
+    tally, made, error = of_rows(x, size=48, extent=25.0, sigma=0.5)
+    assert tally.beyond > 5000
+    assert error > 1
+    assert error < made.likely < made.bound
+    _, within, error = of_rows(x, size=48, extent=4.0, sigma=0.5)
+    assert error < within.likely < within.bound < 1
+    assert within.bound == pytest.approx(of_rows(near, size=48, extent=4.0, sigma=0.5)[1].bound)
+    empty = density(np.zeros((8, 8), np.int64), 1.0, size=8, outside=3)
+    assert empty.bound == empty.likely == np.inf
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(1e-6, 1e6), st.floats(0.7, 10.0), st.sampled_from([1e-3, 1.0, 1e3]))
 def test_errors_do_not_depend_on_the_unit(hits, widths, unit):

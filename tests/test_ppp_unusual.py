@@ -231,3 +231,18 @@ def test_a_loaded_result_names_and_folds_its_null_as_before(tmp_path):
     titles = [ax.get_title() for ax in ppp.plot_with_null(loaded).axes[1:3]]
     assert titles == ["rotation 1", "rotation 2"]
     assert null_map(loaded, size=32).images == null_map(result, size=32).images == 8
+
+
+@pytest.mark.parametrize("frame", ["standard", "haar"])
+def test_the_share_in_a_plane_is_that_of_the_row_whatever_its_size(frame):
+    x = np.random.default_rng(0).laplace(size=(40, 5))
+    plain = ppp.points(x, frame)
+    for power in (-1060, 1020):
+        sized = np.ldexp(x, power)  # denormal, or its norm beyond all numbers
+        found = ppp.points(sized, frame)
+        assert ((found.ratio >= 0.75) & (found.ratio <= 1 + 1e-12)).all()
+        if power > 0:
+            np.testing.assert_allclose(found.ratio, plain.ratio, rtol=1e-12)
+        else:
+            like = ppp.points(np.ldexp(sized, 1060), frame)
+            np.testing.assert_allclose(found.ratio, like.ratio, rtol=1e-12)

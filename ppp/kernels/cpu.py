@@ -64,7 +64,8 @@ def list_rows(
     exact : bool
         Whether coordinates are the rows' own numbers; others are snapped.
     w, slot, row : (D, H, 2), (H,), (H,) arrays
-        Filled, w for D = 2 in both orders of a pair; arrays of size zero only count.
+        Filled, w of the scaled rows, for D = 2 in both orders of a pair; arrays of size zero only
+        count.
     order, found
         Scratch of m + 1 and (m, 3) places.
 
@@ -91,12 +92,12 @@ def list_rows(
                 for h in range(number):
                     j = int(found[h, 0])
                     low, high = min(i, j), max(i, j)
-                    w[0, hits + h, 0] = snapped(found[h, 1], step) * scale[r]
-                    w[0, hits + h, 1] = snapped(found[h, 2], step) * scale[r]
+                    w[0, hits + h, 0] = snapped(found[h, 1], step)
+                    w[0, hits + h, 1] = snapped(found[h, 2], step)
                     if w.shape[0] == 2:
                         v1, v2 = turned_round(x[r], c[r], vectors, gram, orthonormal, low, high)
-                        w[1, hits + h, 0] = snapped(v1, step) * scale[r]
-                        w[1, hits + h, 1] = snapped(v2, step) * scale[r]
+                        w[1, hits + h, 0] = snapped(v1, step)
+                        w[1, hits + h, 1] = snapped(v2, step)
                     slot[hits + h] = low * m - low * (low + 1) // 2 + high - low - 1
                     row[hits + h] = r
             hits += number
