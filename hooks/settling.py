@@ -19,6 +19,8 @@ from hooks.store import ActivationStore
 
 #: Where in a new folder of shards the one that it replaces waits for its removal.
 _REPLACED = "replaced"
+#: A folder in a partial one whose files `recover` is about to have kept, or has.
+_RECOVERED = "recovered"
 #: What `Shelf.next_path` calls a file.
 _SHARD = re.compile(r"p\d{4,}-\d{6}\.h5")
 
@@ -149,10 +151,20 @@ def take_back(target: Path, folder: Path) -> None:
         If another capture has been begun meanwhile.
     """
     files = [target] if target.is_file() else sorted(target.glob("*.h5"))
-    if files and any(folder.glob("*.h5")):
-        raise StoreError(
-            f"{target} and {folder} both hold part of a capture: move one of them away"
-        )
+    left = sorted(folder.glob("*.h5"))
+    if files and left:
+        if not (folder / _RECOVERED).exists():
+            raise StoreError(
+                f"{target} and {folder} both hold part of a capture: move one of them away"
+            )
+        # `recover` was cut short after it had given the store its name
+        for path in left:
+            discard(path)
+        sync_folder(folder)
+    if (folder / _RECOVERED).exists():
+        # before files come here that would be taken for left ones
+        (folder / _RECOVERED).rmdir()
+        sync_folder(folder)
     for number, path in enumerate(files):
         os.replace(path, folder / f"{prefix_of(0)}-{number:06d}.h5")
     if target.is_dir():
@@ -243,8 +255,12 @@ def clear(folder: Path) -> None:
     ----------
     folder : Path
     """
+    mark = folder / _RECOVERED
     for path in folder.iterdir():
-        discard(path)
+        if path != mark:
+            discard(path)
+    if mark.exists():
+        mark.rmdir()
     folder.rmdir()
 
 
@@ -300,6 +316,8 @@ def recover(path: str | Path, *, accept: bool = False) -> ActivationStore:
         found = ActivationStore(folder, incomplete=True)
         whole = folder / "whole"
         combine(sources([found], "refuse"), whole, complete=accept)
+        (folder / _RECOVERED).mkdir(exist_ok=True)
+        sync_folder(folder)
         if is_folder(target):
             inside = folder / "store"
             inside.mkdir(exist_ok=True)

@@ -16,6 +16,7 @@ for _name in ("hooks",):
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules=["closed", "controls", "fluctuation", "null", "pictures"],
     submod_attrs={
         "analysis": ["analyze", "analyze_store", "project"],
         "point_listing": ["points"],

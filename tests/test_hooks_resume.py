@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import hooks
+from hooks import settling
 
 
 @pytest.fixture
@@ -198,6 +199,33 @@ def test_a_crash_while_a_recovered_store_is_taken_back_loses_nothing(
         with pytest.raises(KeyboardInterrupt):
             record(model, loader(3), "*", path, resume=True)
     same(record(model, loader(), "*", path, resume=True), whole)
+
+
+@pytest.mark.parametrize("target", ["a.h5", "a.store"])
+@pytest.mark.parametrize("removed", range(4))
+def test_a_crash_while_a_recovered_capture_is_cleared_away_loses_nothing(
+    model, tmp_path, monkeypatch, target, removed
+):
+    whole = record(model, loader(), "*", tmp_path / "whole.h5")
+    path = tmp_path / target
+    interrupt(model, path)
+    names, discard = [], settling.discard
+
+    def killed(each):
+        if len(names) == removed:
+            raise KeyboardInterrupt
+        names.append(each)
+        discard(each)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "discard", killed)
+        try:
+            hooks.recover(path)
+        except KeyboardInterrupt:
+            assert list(tmp_path.glob("*.partial"))
+    assert not hooks.ActivationStore(path, incomplete=True).complete
+    same(record(model, loader(), "*", path, resume=True), whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([target, "whole.h5"])
 
 
 def test_two_parts_of_a_capture_are_not_mixed(model, tmp_path):
