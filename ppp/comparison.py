@@ -76,8 +76,9 @@ class Comparison:
         Mean correlation of the beams (hits by sector of 22.5 degrees) between the networks of a
         group; None with fewer than two networks that have hits.
     consistency_p : mapping group -> float or None
-        Whether that is more than frames turned at random give: Monte-Carlo p against the rotation
-        null, upper-sided; None where undefined, and then `consistency_note` says why.
+        Whether that is more than give frames that are all turned alike, at random: Monte-Carlo p
+        against the rotation null, upper-sided; None where undefined, and then `consistency_note`
+        says why.
     consistency_note : mapping group -> str
     beams : mapping group -> (16,) int array
         Networks with a beam in each sector, sector 0 along the first vector of a plane.
@@ -184,8 +185,10 @@ def compare(
     With R pairs no p falls below 2/2^R, whatever the effect; `least` says so.
 
     That beams repeat is tested against the rotation null: draw b of every network makes one draw
-    of the group's mean correlation. This runs the null of results that have not run theirs, on
-    their tested rows.
+    of the group's mean correlation. So all networks of a group have to be projected with one
+    `seed`, which gives them the same rotations: turned each for itself, networks would lose what
+    they share in any direction, and p would call that beams of this frame. This runs the null of
+    results that have not run theirs, on their tested rows.
 
     Examples
     --------
@@ -320,6 +323,12 @@ def _consistency_p(results: Sequence[Any]) -> tuple[float | None, str]:
         return None, "no p, because not every network has a rotation null"
     if any(each.observed_sectors.size == 0 for each in nulls):
         return None, "no p, because the null did not count angles"
+    seeds = sorted({each.seed for each in nulls})
+    if len(seeds) > 1:
+        return None, (
+            f"no p, because the networks were turned by rotations of different seeds, {seeds[0]} "
+            f"and {seeds[1]}: project all networks of a group with one seed"
+        )
     observed = _consistency(np.stack([each.observed_sectors for each in nulls]))
     repeats = min(len(each.sectors) for each in nulls)
     drawn = [_consistency(np.stack([each.sectors[b] for each in nulls])) for b in range(repeats)]

@@ -150,6 +150,36 @@ def test_beams_of_unaligned_networks_are_called_consistent_no_more_often_than_as
     assert stats.binomtest(rejected, 40, 0.1, "greater").pvalue > 1e-3
 
 
+def test_what_networks_share_in_any_direction_is_not_called_beams_of_the_frame():
+    # One covariance, turned at random: shared by the networks, but not with the frame.
+    rejected = 0
+    for run in range(40):
+        rng = np.random.default_rng([7, run])
+        mix = np.exp(rng.standard_normal(6))[:, None] * haar_rotation(6, rng)
+        nets = [
+            ppp.project(rng.standard_normal((150, 6)) @ mix, null_repeats=19, workers=1)
+            for _ in range(3)
+        ]
+        rejected += comparison._consistency_p(nets)[0] <= 0.1
+    assert stats.binomtest(rejected, 40, 0.1, "greater").pvalue > 1e-3
+
+
+def test_rotations_of_different_seeds_give_no_p_of_consistency():
+    x = np.random.default_rng(3).laplace(size=(2, 200, 6))
+    own, one = (
+        [ppp.project(each, null_repeats=3, seed=seed) for each, seed in zip(x, seeds, strict=True)]
+        for seeds in ((4, 7), (4, 4))
+    )
+    found = ppp.compare({"own": own, "one": one})
+    note = (
+        "no p, because the networks were turned by rotations of different seeds, 4 and 7: "
+        "project all networks of a group with one seed"
+    )
+    assert (found.consistency_p["own"], found.consistency_note["own"]) == (None, note)
+    assert found.consistency_p["one"] is not None
+    assert f"({note})" in found.summary()
+
+
 def test_consistency_without_hits_or_rotations_says_why():
     rng = np.random.default_rng(5)
     empty = [ppp.project(np.sign(rng.standard_normal((90, 24))), null_repeats=3) for _ in range(2)]
