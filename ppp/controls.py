@@ -117,38 +117,65 @@ def gaussian_embedded(rows: np.ndarray, planes: Planes) -> Draw:
     return _embedded(rows, planes, uniform=False, standardised=False)
 
 
-def sign_flip(rows: np.ndarray, planes: Planes) -> Draw:
-    """Flip the sign of every coordinate of every row, each by a fair coin.
+def sign_flip(rows: np.ndarray, planes: Planes, sample: np.ndarray | None = None) -> Draw:
+    """Flip the sign of every coordinate of every input, each by a fair coin.
 
     Tests only whether signs carry structure (such as ReLU's positive quadrant): every even
     statistic (log Q, A4, B4, A8, B8, kappa) is left as it is, so their p is 1 by construction.
-    Needs an orthonormal frame. Offered to explain, not recommended.
+    The rows of an input depend on each other, so they are flipped alike. Needs an orthonormal
+    frame. Offered to explain, not recommended.
     """
     span = _Span(rows, planes, "sign-flip")
+    inputs = _numbered(sample, len(rows))
+    shape = (int(inputs.max()) + 1, planes.frame.m)
 
     def draw(rng: np.random.Generator) -> tuple[np.ndarray, Planes]:
-        signs = 1.0 - 2.0 * rng.integers(0, 2, size=span.coordinates.shape)
-        return span.rows_with(span.coordinates * signs), planes
+        signs = 1.0 - 2.0 * rng.integers(0, 2, size=shape)
+        return span.rows_with(span.coordinates * signs[inputs]), planes
 
     return draw
 
 
-def column_permutation(rows: np.ndarray, planes: Planes) -> Draw:
-    """Permute each coordinate over the rows, independently of the other coordinates.
+def column_permutation(rows: np.ndarray, planes: Planes, sample: np.ndarray | None = None) -> Draw:
+    """Permute each coordinate over the inputs, independently of the other coordinates.
 
     Tests dependence between coordinates only: single units keep their distributions, however
-    aligned those are. Needs an orthonormal frame. Offered to explain, not recommended.
+    aligned those are. The rows of an input depend on each other, so they move together, to an
+    input of as many rows, and keep their order; an input that is alone in its number of rows
+    stays. Needs an orthonormal frame. Offered to explain, not recommended.
     """
     span = _Span(rows, planes, "column-permutation")
+    places = _alike(_numbered(sample, len(rows)))
+    column = np.arange(planes.frame.m)
 
     def draw(rng: np.random.Generator) -> tuple[np.ndarray, Planes]:
-        return span.rows_with(rng.permuted(span.coordinates, axis=0)), planes
+        made = span.coordinates.copy()
+        for at in places:
+            order = np.repeat(np.arange(len(at))[:, None], len(column), axis=1)
+            moved = at[rng.permuted(order, axis=0)].transpose(0, 2, 1)
+            made[at] = span.coordinates[moved, column]
+        return span.rows_with(made), planes
 
     return draw
+
+
+def _numbered(sample: np.ndarray | None, rows: int) -> NDArray[np.intp]:
+    """Return the input of each row, numbered as they come; without inputs each row is one."""
+    if sample is None:
+        return np.arange(rows)
+    _, first, inverse = np.unique(sample, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
+
+
+def _alike(inputs: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the rows of each input, a line an input: one array for each number of rows."""
+    many = np.bincount(inputs)
+    row = np.argsort(inputs, kind="stable")
+    return [row[many[inputs[row]] == size].reshape(-1, size) for size in np.unique(many)]
 
 
 #: Every control by name.
-CONTROLS: dict[str, Callable[[np.ndarray, Planes], Draw]] = {
+CONTROLS: dict[str, Callable[..., Draw]] = {
     "rotation": rotation,
     "recolour": recolour,
     "gaussian": gaussian,
@@ -158,8 +185,10 @@ CONTROLS: dict[str, Callable[[np.ndarray, Planes], Draw]] = {
     "sign-flip": sign_flip,
     "column-permutation": column_permutation,
 }
+#: Controls that exchange coordinates of whole inputs: these are told which rows belong together.
+EXCHANGED = ("sign-flip", "column-permutation")
 #: Controls whose p-value is exact under the hypothesis they state.
-EXACT = ("rotation", "recolour", "sign-flip", "column-permutation")
+EXACT = ("rotation", "recolour", *EXCHANGED)
 
 
 def check_kind(kind: str) -> str:
@@ -171,14 +200,14 @@ def check_kind(kind: str) -> str:
 
 def check_frame(kind: str, frame: Frame) -> None:
     """Raise a ValueError for a control that this frame cannot have."""
-    if kind in ("sign-flip", "column-permutation") and not frame.orthonormal:
+    if kind in EXCHANGED and not frame.orthonormal:
         raise ValueError(
             f"the {kind} null needs an orthonormal frame: in an oblique one a changed "
             "coordinate changes the others. Use rotation"
         )
 
 
-def prepare(rows: np.ndarray, planes: Planes, kind: str) -> Draw:
+def prepare(rows: np.ndarray, planes: Planes, kind: str, sample: np.ndarray | None = None) -> Draw:
     """Return the function that makes one draw of a control.
 
     Parameters
@@ -189,6 +218,8 @@ def prepare(rows: np.ndarray, planes: Planes, kind: str) -> Draw:
         The tested planes.
     kind : str
         One of `CONTROLS`.
+    sample : (N,) array, optional
+        Input of each row; without it every row is an input.
 
     Returns
     -------
@@ -203,7 +234,8 @@ def prepare(rows: np.ndarray, planes: Planes, kind: str) -> Draw:
     >>> planes.frame.is_standard
     False
     """
-    return CONTROLS[check_kind(kind)](rows, planes)
+    make = CONTROLS[check_kind(kind)]
+    return make(rows, planes, sample) if kind in EXCHANGED else make(rows, planes)
 
 
 @dataclass(frozen=True)

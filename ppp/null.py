@@ -109,7 +109,11 @@ def run_nulls(
 
 
 def prepare_changed(
-    rows: np.ndarray, planes: Planes, kind: str, preprocessing: Preprocessing | None = None
+    rows: np.ndarray,
+    planes: Planes,
+    kind: str,
+    preprocessing: Preprocessing | None = None,
+    sample: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Draw]:
     """Prepare a control whose draws go through the same preprocessing as the observation.
 
@@ -123,6 +127,8 @@ def prepare_changed(
         One of `CONTROLS`.
     preprocessing : Preprocessing, optional
         Fitted steps; only the choice of dropped units is kept, all else is fitted anew.
+    sample : (N,) array, optional
+        Input of each row; without it every row is an input.
 
     Returns
     -------
@@ -145,7 +151,7 @@ def prepare_changed(
     if kind == "rotation":
         # A step that looks at single units must look at them in the turned frame too.
         return observed, lambda rng: (change(rows @ haar_rotation(rows.shape[1], rng)), planes)
-    make = prepare(rows, planes, kind)
+    make = prepare(rows, planes, kind, sample)
 
     def draw(rng: np.random.Generator) -> tuple[np.ndarray, Planes]:
         made, drawn = make(rng)
@@ -173,7 +179,7 @@ class _Counter:
         # Angles and planes are wanted, the picture is not: the smallest grid there is.
         self.rule = replace(rule, bins=4)
         self.shaped = shapes and planes.unordered <= SHAPED
-        observed, self.draw = prepare_changed(rows, planes, kind, preprocessing)
+        observed, self.draw = prepare_changed(rows, planes, kind, preprocessing, sample)
         self.observation = self.count(observed, planes)
         self.rows, self.planes = len(rows), planes
         self.seconds = 0.0  # of one draw, once the first is made

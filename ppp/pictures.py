@@ -51,8 +51,9 @@ def with_draws(result: PPPResult, draws: int) -> PPPResult:
     if len(result.drawn) >= draws:
         return result
     usable = np.isfinite(result.sampled.rows).all(axis=1)
-    rows = result.sampled.rows[usable]
-    _, draw = prepare_changed(rows, result.planes, result.plan.kind, result.plan.preprocessing)
+    rows, sample = result.sampled.rows[usable], result.sampled.sample[usable]
+    plan = result.plan
+    _, draw = prepare_changed(rows, result.planes, plan.kind, plan.preprocessing, sample)
     tallies = []
     for index in range(draws):
         made, planes = draw(np.random.default_rng([result.plan.seed, index]))

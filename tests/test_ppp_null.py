@@ -95,6 +95,32 @@ def test_column_permutation_keeps_every_unit_and_breaks_their_dependence():
     assert np.abs(np.corrcoef(rows.T) - np.eye(4)).max() < 0.3
 
 
+@pytest.mark.parametrize("sample", [None, np.arange(40)[::-1]])
+def test_inputs_of_one_row_are_exchanged_row_by_row(sample):
+    x = np.random.default_rng(5).laplace(size=(40, 4))
+    draw = controls.prepare(x, standard(4), "column-permutation", sample)
+    rng = np.random.default_rng(3)
+    np.testing.assert_array_equal(draw(rng)[0], np.random.default_rng(3).permuted(x, axis=0))
+    flipped = controls.prepare(x, standard(4), "sign-flip", sample)(np.random.default_rng(3))[0]
+    signs = 1.0 - 2.0 * np.random.default_rng(3).integers(0, 2, size=x.shape)
+    np.testing.assert_array_equal(flipped, x * signs)
+
+
+@given(seed=st.integers(0, 10**6), most=st.integers(1, 4))
+@settings(max_examples=20, deadline=None)
+def test_rows_of_an_input_are_changed_together(seed, most):
+    rng = np.random.default_rng(seed)
+    sample = rng.permutation(np.repeat(np.arange(30) * 7, rng.integers(1, most + 1, 30)))
+    x = rng.laplace(size=(len(sample), 3))
+    flipped = controls.prepare(x, standard(3), "sign-flip", sample)(rng)[0]
+    moved = controls.prepare(x, standard(3), "column-permutation", sample)(rng)[0]
+    inputs = [np.flatnonzero(sample == each) for each in np.unique(sample)]
+    for unit in range(3):
+        before = sorted(tuple(x[at, unit]) for at in inputs)
+        assert sorted(tuple(moved[at, unit]) for at in inputs) == before
+        assert all(len(set((flipped / x)[at, unit])) == 1 for at in inputs)
+
+
 def test_changes_in_an_incomplete_frame_leave_the_rest_of_a_row_alone():
     frame = Frame.given(haar_rotation(6, 1)[:3])
     x = np.random.default_rng(6).standard_normal((30, 6))
@@ -233,12 +259,12 @@ def test_members_without_hits_are_ranked_like_all_others():
 # --- calibration, quick form -----------------------------------------------------------------
 
 
-def rejections(make, kind, runs, n, rows, repeats=19, frame=None):
-    count = dict.fromkeys((*statistics.HEADLINE, "combined"), 0)
+def rejections(make, kind, runs, n, rows, repeats=19, frame=None, sample=None):
+    count = dict.fromkeys((*statistics.HEADLINE, "resultant", "combined"), 0)
     planes = planes_of(frame or Frame.standard(n))
     for run in range(runs):
         x = make(np.random.default_rng([99, run]), rows, n)
-        nulls = run_nulls(x, None, None, planes, Rule(0.6), kind, repeats=repeats, seed=run)
+        nulls = run_nulls(x, sample, None, planes, Rule(0.6), kind, repeats=repeats, seed=run)
         for name in count:
             p = nulls.p(name)
             count[name] += p is not None and p <= 0.1
@@ -265,6 +291,24 @@ def test_recolour_rejects_gaussians_of_any_covariance_at_its_level():
     runs = 250
     for name, count in rejections(correlated, "recolour", runs, n=8, rows=200).items():
         assert stats.binomtest(count, runs, 0.1).pvalue > 1e-3, (name, count)
+
+
+def clustered(rng, rows, n):
+    """Inputs of twenty nearly identical rows, independent coordinates of either sign."""
+    inputs = np.repeat(rng.laplace(size=(rows // 20, n)), 20, axis=0)
+    return inputs + 0.01 * rng.standard_normal((rows, n))
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("column-permutation", ("kappa", "resultant", "combined")), ("sign-flip", ("resultant",))],
+)
+def test_exchanges_of_whole_inputs_reject_at_their_level(kind, names):
+    runs, rows = 120, 600
+    sample = np.arange(rows) // 20
+    count = rejections(clustered, kind, runs, n=6, rows=rows, sample=sample)
+    for name in names:
+        assert stats.binomtest(count[name], runs, 0.1).pvalue > 1e-3, (name, count)
 
 
 def test_the_gaussian_control_rejects_what_is_merely_correlated():
