@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 #: A further stage of draws is worth its cost while p is at most this many over K + 1.
 UNRESOLVED = 10.0
+#: What files of earlier versions may lack.
+LATER = ("observed_sectors", "sectors", "norms")
 #: A null whose spread is this small, relative to its size, does not vary: rounding alone.
 CONSTANT = 1e-9
 
@@ -54,6 +56,8 @@ class Nulls:
         Hits of the tested rows by sector of 22.5 degrees; empty where angles were not counted.
     sectors : (K, 16) int64 array
         The same of each draw.
+    norms : (N,) float64 array
+        Norms of the tested rows under a rule of distance, which depends on them; else empty.
     tallies : list of Tally
         Full draws, for pictures; may be empty.
     """
@@ -72,6 +76,7 @@ class Nulls:
     exact: bool = True
     observed_sectors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     sectors: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, SECTORS), np.int64))
+    norms: Array = field(default_factory=lambda: np.empty(0))
     tallies: list[Tally] = field(default_factory=list, repr=False)
 
     @property
@@ -181,6 +186,7 @@ class Nulls:
             "observed_shape": self.observed_shape, "shapes": self.shapes,
             "rows": self.rows, "inputs": self.inputs, "stages": self.stages, "exact": self.exact,
             "observed_sectors": self.observed_sectors, "sectors": self.sectors,
+            "norms": self.norms,
         }  # fmt: skip
 
     @classmethod
@@ -198,7 +204,7 @@ class Nulls:
             stages=tuple(int(stage) for stage in state["stages"]),
             exact=bool(state["exact"]), observed_sums=observed_sums, sums=sums,
             observed_shape=observed_shape, shapes=shapes,
-            **{name: state[name] for name in ("observed_sectors", "sectors") if name in state},
+            **{name: state[name] for name in LATER if name in state},
         )  # fmt: skip
 
     def _pick(self, sums: Array, label: Hashable | None) -> Array:

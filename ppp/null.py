@@ -181,6 +181,7 @@ class _Counter:
         self.shaped = shapes and planes.unordered <= SHAPED
         observed, self.draw = prepare_changed(rows, planes, kind, preprocessing, sample)
         self.observation = self.count(observed, planes)
+        self.norms = _norms(observed) if rule.distance is not None else np.empty(0)
         self.rows, self.planes = len(rows), planes
         self.seconds = 0.0  # of one draw, once the first is made
 
@@ -232,7 +233,7 @@ class _Counter:
                 self.kind, self.seed, Geometry.of(self.planes, self.rule),
                 self.observation.classes, observed, sums, observed_shape, shapes,
                 self.rows, int(self.observation.inputs.sum()), stages, self.kind in EXACT,
-                observed_sectors, sectors,
+                observed_sectors, sectors, self.norms,
             )  # fmt: skip
             if limit is None or target >= limit or not nulls.unresolved():
                 return nulls
@@ -253,6 +254,12 @@ class _Counter:
                 drawn.append(each)
                 bar.update()
         return drawn
+
+
+def _norms(rows: np.ndarray) -> Array:
+    """Return the norms of the rows that are not zero."""
+    norms = np.linalg.norm(np.asarray(rows, dtype=np.float64), axis=1)
+    return np.asarray(norms[norms > 0])
 
 
 def describe_cost(repeats: int, seconds: float, workers: int = 1) -> str:

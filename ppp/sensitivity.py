@@ -161,13 +161,15 @@ def detectable(
     Raises
     ------
     ValueError
-        When the draws are too few for the level, or a share does not lie between 0 and 1.
+        When the draws are too few for the level, a share does not lie between 0 and 1, or the
+        rule is one of distance and the nulls hold no norms.
 
     Notes
     -----
     k whole rows of the N of a draw are replaced by planted ones, each trial by others: its sums
     become ``(1 - k/N) * sums`` and those of the k rows. Nothing is counted anew, so every negative
-    result can carry this number. At the observed n, N, epsilon, frame and data.
+    result can carry this number. At the observed n, N, epsilon, frame and data; under a rule of
+    distance, which depends on the norms, planted rows have those of the rows they replace.
 
     Examples
     --------
@@ -185,6 +187,8 @@ def detectable(
             f"{math.ceil(1 / alpha)} are needed"
         )
     made = plant_rows(planes.frame, plant, PLANTED_ROWS, degrees, seed)
+    if rule.distance is not None:
+        made = _resized(made, nulls.norms, seed)
     # every row a class of its own: the sums of each
     each = tally_of(made, planes, rule, label=np.arange(len(made))).moments
     sums = nulls.sums.sum(axis=1)
@@ -201,6 +205,18 @@ def detectable(
             low = middle + 1
     share = float(counts[low] / rows) if low < len(counts) else None
     return Detectable(plant, share, power, alpha, degrees)
+
+
+def _resized(rows: Array, norms: Array, seed: int) -> Array:
+    """Give rows the norms of others, drawn at random; rows that are zero stay."""
+    if not norms.size:
+        raise ValueError(
+            "a rule of distance needs the norms of the tested rows, which these nulls do not hold: "
+            "run them again"
+        )
+    wanted = np.random.default_rng(seed).choice(norms, (len(rows), 1))
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows * np.divide(wanted, length, out=np.zeros_like(length), where=length > 0)
 
 
 def _power(count: int, rows: int, sums: Array, added: Array, nulls: Nulls, alpha: float) -> float:

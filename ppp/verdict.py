@@ -242,7 +242,8 @@ def _null(nulls: Nulls) -> str:
 
 def _seen(nulls: Nulls, planes: Planes, rule: Rule, alpha: float) -> tuple[str, ...]:
     """Say what an absence rules out."""
-    if nulls.kind != "rotation" or 1 / nulls.repeats > alpha:
+    unsized = rule.distance is not None and not nulls.norms.size  # in files of earlier versions
+    if nulls.kind != "rotation" or 1 / nulls.repeats > alpha or unsized:
         return ()
     found = [detectable(nulls, planes, rule, plant, alpha) for plant in PLANTS]
     seen = [f"{percent(each.share)} {each.place}" for each in found if each.share is not None]

@@ -1,6 +1,7 @@
 """Verdicts: planted truths are named, and nothing is claimed that was not tested."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,13 @@ def test_what_is_said_to_be_detectable_is_detected_when_really_planted(plant):
     assert power(found.share / 4) <= 0.75
 
 
+def test_a_file_without_norms_leaves_out_what_a_distance_would_have_shown():
+    found, nulls, planes, rule = analysed(planted([], n=6), rule=Rule(0.75, distance=2.0))
+    assert any("4 of 5" in note for note in verdict.judge(found, nulls, planes, rule).notes)
+    older = replace(nulls, norms=np.empty(0))
+    assert not any("4 of 5" in note for note in verdict.judge(found, older, planes, rule).notes)
+
+
 def test_what_no_share_would_show_is_said():
     rows = planted([], n=8, rows=30)
     _, nulls, planes, rule = analysed(rows)
@@ -198,6 +206,10 @@ def test_a_diagonal_of_the_hypercube_gives_no_hit_just_above_the_bound_and_hits_
             "9 draws cannot show what is detectable at alpha = 0.05: at least 20 are needed",
         ),
         (
+            lambda: detectable(*analysed(np.eye(4))[1:-1], Rule(0.0, distance=1.0)),
+            "a rule of distance needs the norms of the tested rows.*run them again",
+        ),
+        (
             lambda: detectable(*analysed(np.eye(4))[1:], power=1.0),
             "power must lie between 0 and 1, got 1.0",
         ),
@@ -247,6 +259,32 @@ def test_what_few_draws_cannot_name_is_said():
     assert found.kind == "related"
     assert "(39 rotations or more may name it, here 19)" in found.text
     assert "may name it" not in verdict_on(x, repeats=39).text
+
+
+@pytest.mark.parametrize("plant", sensitivity.PLANTS)
+def test_the_unit_of_data_and_distance_is_not_what_is_detectable(plant):
+    x = np.random.default_rng(3).standard_normal((2000, 6))
+
+    def share(unit):
+        rule = Rule(0.0, distance=0.3 * unit)
+        return detectable(*analysed(unit * x, rule=rule)[1:], plant=plant).share
+
+    assert share(1.0) == share(2.0**-7) == share(2.0**7)
+
+
+def test_rows_within_a_distance_are_detected_when_really_planted():
+    rule = Rule(0.0, distance=30.0)
+    x = 100 * np.random.default_rng(3).standard_normal((2000, 6))
+    _, nulls, planes, _ = analysed(x, rule=rule)
+    many = round(2000 * detectable(nulls, planes, rule).share)
+    seen = 0
+    for seed in range(1, 13):
+        x = 100 * np.random.default_rng([7, seed]).standard_normal((2000, 6))
+        beam = plant_rows(Frame.standard(6), "axis", many, 10.0, seed)
+        size = np.linalg.norm(x[:many], axis=1) / np.linalg.norm(beam, axis=1)
+        x[:many] = beam * size[:, None]
+        seen += run_nulls(x, None, None, planes, rule, seed=seed).p("combined") <= 0.05
+    assert seen / 12 >= 0.6
 
 
 @pytest.mark.parametrize(("n", "rows"), [(24, 5), (64, 300), (24, 60)])
