@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ppp import sensitivity, statistics, verdict
+from ppp import naming, sensitivity, statistics, verdict
 from ppp.frame import Frame, haar_rotation
 from ppp.null import run_nulls
 from ppp.planes import Planes
@@ -248,9 +248,9 @@ def test_beams_on_vectors_and_on_diagonals_are_superposed(seed):
 def test_two_vectors_at_once_are_their_diagonals():
     planes = Planes.of(Frame.standard(2), "combination")
     low = {"kappa": statistics.Statistic("kappa", 0.7, p=0.01, z=-4.0)}
-    assert verdict._kind(low, planes, RULE, 0.05) == "anti-aligned"
+    assert naming.kind_of(low, planes, RULE, 0.05) == "anti-aligned"
     three = Planes.of(Frame.standard(3), "combination")
-    assert verdict._kind(low, three, RULE, 0.05) == "dense"
+    assert naming.kind_of(low, three, RULE, 0.05) == "dense"
 
 
 def test_what_few_draws_cannot_name_is_said():
