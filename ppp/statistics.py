@@ -239,13 +239,14 @@ def evaluate(
     check_share(level=level)
     geometry = Geometry.of(planes, rule)
     sums, products = select(tally, label)
-    return {name: _evaluate(name, sums, products, geometry, level) for name in NAMES}
+    expected = rule.expected(int(sums[COLUMN["rows"]]), geometry.n, planes.count)
+    return {name: _evaluate(name, sums, products, geometry, level, expected) for name in NAMES}
 
 
 def _evaluate(
-    name: str, sums: Array, products: Array, geometry: Geometry, level: float
+    name: str, sums: Array, products: Array, geometry: Geometry, level: float, expected: float
 ) -> Statistic:
-    why = undefined(name, sums, geometry)
+    why = undefined(name, sums, geometry, expected)
     if why:
         return Statistic(name, None, note=f"undefined, because {why}")
     value = float(from_sums(name, sums, geometry))
@@ -277,8 +278,11 @@ def _interval(value: float, error: float, n_eff: float, level: float) -> tuple[f
     return value - reach, value + reach
 
 
-def undefined(name: str, sums: Array, geometry: Geometry) -> str:
-    """Say why a statistic is undefined on these sums; empty when it is defined."""
+def undefined(name: str, sums: Array, geometry: Geometry, expected: float) -> str:
+    """Say why a statistic is undefined on these sums; empty when it is defined.
+
+    `expected` are the hits that isotropy would give, counted as `PPPResult.hits` are.
+    """
     rows = sums[COLUMN["rows"]]
     if rows == 0:
         return "no row is finite and non-zero"
@@ -295,7 +299,7 @@ def undefined(name: str, sums: Array, geometry: Geometry) -> str:
             return "no sample passes"
         return (
             f"no sample passes at epsilon = {geometry.epsilon:g}; "
-            f"{plain(rows * geometry.expected, 3)} hits expected under isotropy"
+            f"{plain(expected, 3)} hits expected under isotropy"
         )
     return ""
 

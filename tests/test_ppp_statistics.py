@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ppp
 from ppp import shape, statistics
 from ppp.frame import Frame, haar_rotation
 from ppp.null import run_nulls
@@ -209,6 +210,13 @@ def test_no_hits_is_a_result_with_its_expectation_and_no_nan():
     for statistic in joined.values():
         for number in (statistic.value, statistic.p, statistic.z, statistic.tested):
             assert number is None or math.isfinite(number)
+
+
+@pytest.mark.parametrize("pairs", ["combination", "permutation"])
+def test_hits_expected_in_words_are_those_of_the_result(pairs):
+    x = np.tanh(9 * np.random.default_rng(9).standard_normal((1600, 24)))
+    result = ppp.project(x, pairs=pairs, null=None)
+    assert f"; {result.expected:.3g} hits expected" in result.statistics["log_q"].note
 
 
 def test_no_valid_row_and_epsilon_one_are_undefined_in_words():
