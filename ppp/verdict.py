@@ -16,7 +16,7 @@ from ppp.ranks import least_repeats
 from ppp.rule import Rule
 from ppp.sensitivity import PLANTS, detectable
 from ppp.statistics import Statistic
-from ppp.table import counted, percent
+from ppp.table import counted, percent, plain
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -29,11 +29,12 @@ REFERENCE_ROWS = 20_000
 
 #: What a rejection says, by control; only rotation speaks of the frame.
 REJECTED = {
-    "recolour": "departs from Gaussian data of the same mean and covariance; this is not about "
-    "alignment alone, heavy tails are enough",
-    "gaussian": "departs from isotropic Gaussian data; correlation alone is enough for that",
-    "sign-flip": "the signs of the coordinates carry structure",
-    "column-permutation": "the coordinates depend on each other",
+    "recolour": "The sample departs from Gaussian data of the same mean and covariance; this is "
+    "not about alignment alone, heavy tails are enough",
+    "gaussian": "The sample departs from isotropic Gaussian data; correlation alone is enough for "
+    "that",
+    "sign-flip": "The signs of the coordinates carry structure",
+    "column-permutation": "The coordinates depend on each other",
 }
 
 
@@ -115,25 +116,44 @@ def judge(
             "draws, and no verdict follows."
         )
         return Verdict("undefined", text, alpha, notes)
-    if combined is None or 1 / (nulls.repeats + 1) > alpha:
-        needed = least_repeats(alpha, "upper")
+    # Of signs a single statistic is tested, two-sided; else the combination of several.
+    needed = least_repeats(alpha, "two" if nulls.kind == "sign-flip" else "upper")
+    if combined is None or nulls.repeats < needed:
         text = (
             f"No verdict: {counted(nulls.repeats, 'repeat')} of the null cannot give "
             f"p <= {alpha:g}; at least {needed} are needed."
         )
         return Verdict("undefined", text, alpha, notes)
+    if nulls.kind == "sign-flip":
+        return _judge_signs(statistics, alpha, notes)
     if combined > alpha:
         said = f"p = {readable_p(combined)}{no_hits(statistics)}"
         text = f"No departure from {_null(nulls)} was found, {said}."
         return Verdict("none", text, alpha, notes + _seen(nulls, planes, rule, alpha))
     if nulls.kind != "rotation":
-        text = f"The sample {REJECTED[nulls.kind]}; p = {readable_p(combined)}."
+        text = f"{REJECTED[nulls.kind]}; p = {readable_p(combined)}."
         return Verdict("other", text, alpha, notes)
     kind = kind_of(statistics, planes, rule, alpha)
     said = f"{SHAPED[kind]}{unnamed(kind, nulls, alpha)}"
     carried = evidence(kind, statistics, alpha)
     text = f"{said}, beyond rotation, p = {readable_p(combined)}{carried}."
     return Verdict(kind, text[0].upper() + text[1:], alpha, notes)
+
+
+def _judge_signs(
+    statistics: Mapping[str, Statistic], alpha: float, notes: tuple[str, ...]
+) -> Verdict:
+    """Judge by the resultant: what the headline combines has the same value in every draw."""
+    why = "the headline statistics do not change when signs are flipped"
+    s = statistics.get("resultant")
+    if s is None or s.value is None or s.p is None:
+        text = f"No verdict: {why}, and the resultant, which does, is undefined"
+        return Verdict("undefined", f"{text}{no_hits(statistics)}.", alpha, notes)
+    found = f"resultant = {plain(s.value, 3)}, p = {readable_p(s.p)}; {why}."
+    if s.p > alpha:
+        text = f"No structure in the signs of the coordinates was found: {found}"
+        return Verdict("none", text, alpha, notes)
+    return Verdict("other", f"{REJECTED['sign-flip']}: {found}", alpha, notes)
 
 
 def _null(nulls: Nulls) -> str:

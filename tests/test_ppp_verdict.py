@@ -88,8 +88,8 @@ def test_a_positive_names_p_value_interval_and_size():
 def test_other_controls_do_not_speak_of_the_frame():
     heavy = np.random.default_rng(1).standard_t(3, size=(1000, 8))
     for kind, words in (
-        ("recolour", "departs from Gaussian data of the same mean and covariance"),
-        ("gaussian", "departs from isotropic Gaussian data"),
+        ("recolour", "The sample departs from Gaussian data of the same mean and covariance"),
+        ("gaussian", "The sample departs from isotropic Gaussian data"),
     ):
         found = verdict_on(heavy, kind=kind)
         assert found.kind == "other"
@@ -101,6 +101,39 @@ def test_other_controls_do_not_speak_of_the_frame():
     picture = verdict_on(heavy[:200], kind="uniform-embedded", repeats=19)
     assert picture.kind == "undefined"
     assert "for pictures" in picture.text
+
+
+def test_dependence_between_coordinates_is_said_in_a_sentence():
+    x = np.random.default_rng(0).exponential(size=(800, 6))
+    x[:, 1] += x[:, 0]
+    found = verdict_on(x, kind="column-permutation")
+    assert (found.kind, found.text) == ("other", "The coordinates depend on each other; p = 0.01.")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "text"),
+    [
+        (np.abs, "other", "The signs of the coordinates carry structure: resultant = "),
+        (np.copy, "none", "No structure in the signs of the coordinates was found: resultant = "),
+        (np.sign, "undefined", "No verdict: the headline statistics do not change when signs are"),
+    ],
+)
+def test_signs_are_judged_by_the_statistic_that_flips_change(make, kind, text):
+    x = make(np.random.default_rng(0).standard_normal((800, 24)))
+    statistics_, nulls, planes, rule = analysed(x, kind="sign-flip")
+    found = verdict.judge(statistics_, nulls, planes, rule)
+    assert found.kind == kind
+    assert found.text.startswith(text)
+    assert "the headline statistics do not change when signs are flipped" in found.text
+    p = statistics_["resultant"].p
+    assert p is None or f"p = {verdict.readable_p(p)};" in found.text
+
+
+def test_signs_need_the_draws_of_a_two_sided_test():
+    x = np.abs(np.random.default_rng(0).standard_normal((300, 6)))
+    few = verdict_on(x, kind="sign-flip", repeats=19)
+    assert (few.kind, "at least 39 are needed" in few.text) == ("undefined", True)
+    assert verdict_on(x, kind="sign-flip", repeats=39).kind == "other"
 
 
 def test_too_few_repeats_give_no_verdict():
