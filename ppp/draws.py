@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppp.ranks import min_p, p_value
+from ppp.ranks import ample_repeats, least_repeats, min_p, p_value
 from ppp.shape import SECTORS, SHAPES
 from ppp.statistics import HEADLINE, NAMES, Geometry, from_sums
 from ppp.tally import Tally
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 UNRESOLVED = 10.0
 #: What files of earlier versions may lack.
 LATER = ("observed_sectors", "sectors", "norms")
+#: A p that could not be this small, as few draws define its statistic, gets a note.
+LEVEL = 0.05
 #: A null whose spread is this small, relative to its size, does not vary: rounding alone.
 CONSTANT = 1e-9
 
@@ -160,6 +162,21 @@ class Nulls:
                 break
             ceiling = UNRESOLVED / (stage + 1)
         return p
+
+    def defined(self, name: str, label: Hashable | None = None) -> int:
+        """Return in how many draws a statistic is defined: its p rests on these alone."""
+        return int((~np.isnan(self.of_class(label)[name])).sum())
+
+    def coarse(self, name: str, label: Hashable | None = None) -> str:
+        """Say so where too few draws define a statistic for its p to be small; empty if enough."""
+        defined, needed = self.defined(name, label), least_repeats(LEVEL)
+        if not 0 < defined < needed <= self.repeats:
+            return ""
+        have = "have hits" if name in NAMES else "define it"
+        return (
+            f"only {defined} of {self.repeats:,} draws {have}, so p >= {2 / (defined + 1):.2g}: "
+            f"null_repeats={ample_repeats(defined / self.repeats, LEVEL)} would do"
+        )
 
     def spread(
         self, name: str, label: Hashable | None = None

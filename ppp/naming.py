@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppp.ranks import least_repeats
+from ppp.ranks import ample_repeats, least_repeats
 from ppp.rule import Rule
 from ppp.statistics import FEW, READABLE, Statistic
-from ppp.table import plain
+from ppp.table import counted, plain
 
 if TYPE_CHECKING:
     from ppp.draws import Nulls
@@ -21,7 +21,7 @@ SHAPED = {
     "aligned": "aligned with the vectors of this frame",
     "anti-aligned": "anti-aligned: along diagonals between the vectors of this frame",
     "superposed": "along the vectors of this frame and along diagonals between them",
-    "concentrated": "concentrated on few vectors of this frame, in directions not resolved",
+    "concentrated": "concentrated on some vectors of this frame, in directions not resolved",
     "dense": "spread over many vectors of this frame at once, more evenly than by chance",
     "related": "related to this frame, in a way not resolved",
 }
@@ -61,12 +61,25 @@ def kind_of(statistics: Mapping[str, Statistic], planes: Planes, rule: Rule, alp
     return "dense" if side("kappa") < 0 else "related"
 
 
-def unnamed(kind: str, nulls: Nulls, alpha: float) -> str:
+def unnamed(
+    kind: str, statistics: Mapping[str, Statistic], nulls: Nulls, rule: Rule, alpha: float
+) -> str:
     """Say so where there are too few draws for a statistic to name the structure by itself."""
-    needed = least_repeats(alpha, "two")
-    if kind != "related" or nulls.repeats >= needed:
+    if kind not in ("concentrated", "related"):
         return ""
-    return f" ({needed} rotations or more may name it, here {nulls.repeats})"
+    needed = least_repeats(alpha, "two")
+    if nulls.repeats < needed:
+        return f" ({needed} rotations or more may name it, here {nulls.repeats})"
+    name = "a4" if rule.epsilon > READABLE else "b4"
+    value, defined = statistics[name].value, nulls.defined(name)
+    if value is None or defined >= needed:
+        return ""
+    drawn = counted(nulls.repeats, "rotation")
+    have = f"none of {drawn} has hits; a lower epsilon may do"
+    if defined:
+        ample = ample_repeats(defined / nulls.repeats, alpha)
+        have = f"only {defined} of {drawn} have hits; null_repeats={ample} would do"
+    return f" (not tested: {LABELS[name]} = {plain(value, 3)}, but {have})"
 
 
 def _leans(statistics: Mapping[str, Statistic], name: str) -> int:

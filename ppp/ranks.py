@@ -203,3 +203,30 @@ def least_repeats(alpha: float, side: str = "two") -> int:
     tails = 2 if side == "two" else 1
     # The small allowance keeps 2 / 0.05 from rounding up to 41 members.
     return int(np.ceil(tails / alpha - 1e-9)) - 1
+
+
+def ample_repeats(share: float, alpha: float) -> int:
+    """Draws of which enough will be defined for a two-sided p to reach `alpha`.
+
+    Parameters
+    ----------
+    share : float
+        Share of the draws in which the statistic is defined, above 0.
+    alpha : float
+        Level of the test.
+
+    Returns
+    -------
+    int
+        Rounded up to tens. The number defined varies: the fewest that are needed lie two
+        standard deviations below its mean.
+
+    Examples
+    --------
+    >>> ample_repeats(1.0, 0.05), ample_repeats(0.3, 0.05)
+    (40, 170)
+    """
+    # mean - 2 sqrt(mean (1 - share)) = needed, solved for the root of the mean
+    spread = np.sqrt(1 - share)
+    mean = (spread + np.sqrt(spread**2 + least_repeats(alpha))) ** 2
+    return 10 * int(np.ceil(mean / share / 10 - 1e-9))

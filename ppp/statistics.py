@@ -385,9 +385,8 @@ def _join(
         note = "; ".join(filter(None, [statistic.note, _untested(value, nulls)]))
         return replace(statistic, note=note)
     mean, sd = nulls.spread(name, label)
-    note = statistic.note
-    if sd == 0:
-        note = "; ".join(filter(None, [note, "no z, because the null does not vary"]))
+    still = "no z, because the null does not vary" if sd == 0 else ""
+    note = "; ".join(filter(None, [statistic.note, still, nulls.coarse(name, label)]))
     z = (value - mean) / sd if mean is not None and sd else None
     counted = statistic.value is not None  # log Q without hits is tested by its rank alone
     return replace(

@@ -134,7 +134,7 @@ def judge(
         text = f"{REJECTED[nulls.kind]}; p = {readable_p(combined)}."
         return Verdict("other", text, alpha, notes)
     kind = kind_of(statistics, planes, rule, alpha)
-    said = f"{SHAPED[kind]}{unnamed(kind, nulls, alpha)}"
+    said = f"{SHAPED[kind]}{unnamed(kind, statistics, nulls, rule, alpha)}"
     carried = evidence(kind, statistics, alpha)
     text = f"{said}, beyond rotation, p = {readable_p(combined)}{carried}."
     return Verdict(kind, text[0].upper() + text[1:], alpha, notes)

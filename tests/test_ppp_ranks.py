@@ -119,3 +119,11 @@ def test_least_repeats_are_just_enough():
 def test_bad_input_is_answered_with_rule_and_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_as_many_draws_as_advised_leave_enough_defined(share, alpha):
+    advised, needed = ranks.ample_repeats(share, alpha), ranks.least_repeats(alpha)
+    assert stats.binom.sf(needed - 1, advised, share) > 0.95
+    assert stats.binom.sf(needed - 1, 0.6 * advised, share) < 0.5

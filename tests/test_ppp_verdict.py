@@ -320,6 +320,34 @@ def test_rows_within_a_distance_are_detected_when_really_planted():
     assert seen / 12 >= 0.6
 
 
+def test_directions_that_few_rotations_can_test_are_said_to_be_untested():
+    x = np.eye(24)[np.random.default_rng(0).integers(0, 24, 2000)]
+    found, nulls, planes, rule = analysed(x)
+    judged = verdict.judge(found, nulls, planes, rule)
+    assert judged.kind == "concentrated"
+    assert (
+        "(not tested: A4 = 1, but only 30 of 99 rotations have hits; null_repeats=170 would do)"
+    ) in judged.text
+    assert found["b4"].note == (
+        "only 30 of 99 draws have hits, so p >= 0.065: null_repeats=170 would do"
+    )
+    assert found["kl"].note.startswith("only 30 of 99 draws define it")
+    assert found["kappa"].note == ""
+    assert verdict_on(x, repeats=170).kind == "aligned"
+
+
+def test_directions_that_no_rotation_can_test_are_said_to_be_untested():
+    x = np.eye(64)[np.random.default_rng(0).integers(0, 64, 2000)]
+    text = verdict_on(x).text
+    assert "A4 = 1, but none of 99 rotations has hits; a lower epsilon may do)" in text
+
+
+def test_one_dead_neuron_of_many_is_not_called_a_concentration_on_few():
+    x = np.random.default_rng(0).standard_normal((2000, 24))
+    x[:, 3] = 0
+    assert verdict_on(x).text.startswith("Concentrated on some vectors of this frame")
+
+
 @pytest.mark.parametrize(("n", "rows"), [(24, 5), (64, 300), (24, 60)])
 @pytest.mark.parametrize("plant", sensitivity.PLANTS)
 def test_less_than_a_row_is_never_said_to_be_seen(n, rows, plant):
