@@ -222,7 +222,7 @@ def draw_sweeps(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
             per_plane=False,
             null_repeats=repeats,
             seed=options["seed"],
-            progress=True,
+            progress=not options["quiet"],
         )
 
     curves, lines = {}, []

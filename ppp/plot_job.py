@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,8 +79,9 @@ def swept(
     for network in networks(paths, open_store):
         layers = network.choose(options["layers"])
         keys: list[str | None] = list(network.pick(options["snapshots"]))
-        key = keys[-1] if keys else None
-        for layer in layers:
+        # of many that nobody chose among, the last
+        keys = keys if options["snapshots"] else keys[-1:]
+        for layer, key in itertools.product(layers, keys or [None]):
             name = network.name if len(layers) == 1 else f"{network.name} {layer}"
             with naming(network, layer, key):
                 rows = network.read(layer, key)

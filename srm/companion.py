@@ -62,6 +62,7 @@ class Sweeping:
             check_epsilon(self.epsilon)
         check_counts(self.angles, self.null_repeats, self.seed)
         check_flag(signed=self.signed)
+        object.__setattr__(self, "signed", bool(self.signed))
         if self.per_plane is not None:
             check_flag(per_plane=self.per_plane)
         if self.pairs is not None and self.pairs not in PAIRS:

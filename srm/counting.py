@@ -172,7 +172,7 @@ class SweepCounter:
         if classes > CLASS_LIMIT:
             raise ValueError(
                 f"labels may have at most {CLASS_LIMIT:,} classes, got more: leave them out "
-                "(labels=False), or group them"
+                "(labels=False, or --no-labels), or group them"
             )
         if classes > 1 and classes * curves * angles > TABLE_NUMBERS:
             fewer = "" if self.lines is None else ", name few `planes`, use per_plane=False"

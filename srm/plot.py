@@ -9,6 +9,7 @@ import numpy as np
 
 from ppp.plot_checks import check_made
 from ppp.plot_panels import in_powers
+from ppp.plot_words import fitted
 from ppp.table import counted
 from ppp.value_checks import check_mapping
 from srm.curve import SRMResult
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Points of the words above a curve.
+TITLE = 10
 CURVE, LEVEL, BAND = "#1f4e79", "#b03a2e", "#9db8d2"
 
 
@@ -90,8 +93,10 @@ def plot_curve(
     if polar:
         _radii(ax)
     _legend(ax)
-    lines = [title] if title else []
-    ax.set_title("\n".join([*lines, _setting(result)]), fontsize="medium")
+    said = "\n".join([*([title] if title else []), _setting(result)])
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    ax.set_title(fitted(said, ax.bbox.width / figure.dpi, TITLE), fontsize=TITLE)
     return ax
 
 
@@ -156,15 +161,16 @@ def _band(
         return  # the tests are of our own convention
     if plane is not None:
         test = result.test()
-        least = test.low if result.signed else max(test.low, 0.0)
-        ax.fill_between(dense, least, test.high, color=BAND, alpha=0.5, lw=0,
+        ends = np.array([test.low, test.high])
+        low, high = ends if result.signed else np.clip(ends, 0.0, 1.0)
+        ax.fill_between(dense, low, high, color=BAND, alpha=0.5, lw=0,
                         label="95 % band of isotropy")  # fmt: skip
     elif result.null is not None:
         rotation = against_rotations(result.null, 0.95)
         low, high = _around(rotation.low, closed), _around(rotation.high, closed)
         if not result.signed:
-            low = np.maximum(low, 0.0)  # a share is never negative
-        name = f"95 % band of {counted(len(result.null) - 1, 'rotation')}"
+            low, high = np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)  # shares
+        name = f"{100 * rotation.level:.3g} % band of {counted(len(result.null) - 1, 'rotation')}"
         ax.fill_between(across, low, high, color=BAND, alpha=0.5, lw=0, label=name)
 
 

@@ -105,7 +105,7 @@ def reference_sweep(
         planes,
         turn,
         float(epsilon),
-        signed,
+        bool(signed),
         (None,),
         np.array([rows]),
         seen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,19 +17,36 @@ if TYPE_CHECKING:
 #: is cheap, up to four times as many, while they have at most `NUMBERS` numbers.
 DRAWS = 4000
 NUMBERS = 2**23
-#: Samples within reach of a plane, all draws together, that are drawn one by one.
-FEW = 2**22
+#: Variance of the number of samples that a spotlight sees, up to which curves are drawn sample by
+#: sample: their counts are still skewed.
+SKEWED = 250.0
+#: Samples within reach of a plane that are so drawn, all curves together: some seconds. And curves
+#: drawn in any case.
+SAMPLES, LEAST_DRAWS = 2**25, 400
+#: Least spread of rotations, as a share of their typical one: where none of them sees anything.
+FLOOR = 0.1
 #: Shares of samples that differ by less are equal.
 ROUNDING = 1e-12
 
 
 class Against(NamedTuple):
-    """A curve against rotations: greatest standardised deviation, its p, and the band's ends."""
+    """A curve against rotations.
+
+    Parameters
+    ----------
+    statistic, p : float
+        Greatest deviation from the rotations' mean in their standard deviations, and its p.
+    low, high : (A,) float64 arrays
+        A band that the curve leaves exactly where p is at most 1 − `level`.
+    level : float
+        The band's coverage: what was asked for, or the most that K rotations can give, K/(K + 1).
+    """
 
     statistic: float
     p: float
     low: np.ndarray
     high: np.ndarray
+    level: float
 
 
 class Resonance(NamedTuple):
@@ -110,23 +128,44 @@ def against_rotations(curves: np.ndarray, level: float) -> Against:
     Returns
     -------
     Against
-        The statistic is max over θ of the deviation from the members' mean in their standard
-        deviations; all K + 1 members are treated alike, so that p = rank/(K + 1) is exact. The band
-        is that of the rotations alone.
+
+    Notes
+    -----
+    Each of the K + 1 members, the observed one and the rotations alike, is measured by max over θ
+    of its deviation from the mean of the others, in their standard deviations: so p = rank/(K + 1)
+    is exact. The band lies round the mean of the rotations, and reaches as far as all but the share
+    1 − `level` of the members do.
     """
-    greatest = _deviation(curves)
-    p = float((greatest >= greatest[0] * (1 - 1e-12)).mean())
-    turned = curves[1:]
-    mean, spread = turned.mean(axis=0), turned.std(axis=0, ddof=min(1, len(turned) - 1))
-    reach = float(np.quantile(_deviation(turned), level, method="higher"))
-    return Against(float(greatest[0]), p, mean - reach * spread, mean + reach * spread)
+    greatest, mean, spread = _apart(curves)
+    members, slack = len(curves), 1 - 1e-12
+    p = float((greatest >= greatest[0] * slack).mean())
+    # the observed curve is outside when this many of the others are less far from theirs
+    inside = min(math.ceil(level * members - 1e-9), members - 1)
+    reach = float(np.sort(greatest[1:])[inside - 1])
+    low, high = mean - reach * spread, mean + reach * spread
+    return Against(float(greatest[0]), p, low, high, min(level, 1 - 1 / members))
 
 
-def _deviation(curves: np.ndarray) -> np.ndarray:
-    """Return the greatest deviation of each curve from their mean, in standard deviations."""
-    mean, spread = curves.mean(axis=0), curves.std(axis=0)
-    greatest: np.ndarray = np.abs((curves - mean) / np.where(spread > 0, spread, 1.0)).max(axis=1)
-    return greatest
+def _apart(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each curve's greatest deviation from the others, and what it is of the first.
+
+    Returns
+    -------
+    greatest : (K + 1,) array
+        In standard deviations of the others.
+    mean, spread : (A,) arrays
+        Of all but the first.
+    """
+    others = len(curves) - 1
+    off = curves - curves.mean(axis=0)
+    square = np.square(off)
+    variance = (square.sum(axis=0) - square) / others - square / others**2
+    least = FLOOR * math.sqrt(square.mean())
+    spread = np.maximum(np.sqrt(np.maximum(variance, 0.0)), least)
+    spread[spread == 0] = 1.0  # all curves are alike
+    far = off * (1 + 1 / others)
+    greatest: np.ndarray = np.abs(far / spread).max(axis=1)
+    return greatest, curves[0] - far[0], spread[0]
 
 
 def _covariance(curve: SRMResult) -> np.ndarray:
@@ -151,14 +190,16 @@ def _both_see(delta: float, n: int, epsilon: float) -> float:
 
 def _greatest(curve: SRMResult, covariance: np.ndarray, rows: int, seed: int) -> np.ndarray:
     """Return the sorted greatest deviations from the level, over the angles, of drawn curves."""
-    n, epsilon = curve.planes.frame.n, abs(curve.epsilon)
-    if not rows or rows * DRAWS * samples_in_reach(n, epsilon) > FEW:
+    if not rows or rows * covariance[0] > SKEWED:
         process = _of_process(covariance, np.random.default_rng(seed))
         return process * np.sqrt(covariance[0] / max(1, rows))
+    n, epsilon = curve.planes.frame.n, abs(curve.epsilon)
     # what a negative epsilon does not see is what its opposite sees
     level = curve.expected if curve.epsilon >= 0 or curve.signed else 1 - curve.expected
+    draws = SAMPLES / max(1.0, rows * samples_in_reach(n, epsilon))
+    draws = int(min(max(draws, LEAST_DRAWS), DRAWS))
     return greatest_deviations(
-        n, epsilon, level, rows, len(curve.angles), curve.signed, DRAWS, seed
+        n, epsilon, level, rows, len(curve.angles), curve.signed, draws, seed
     )
 
 

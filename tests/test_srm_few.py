@@ -56,6 +56,22 @@ def test_planes_that_few_samples_reach_reject_isotropy_no_more_than_they_say(
     assert np.mean(np.array(p) <= 0.01) < 0.025
 
 
+@pytest.mark.parametrize(
+    ("n", "rows", "epsilon", "angles"),
+    [(2, 2000, 0.99999, 360), (2, 1100, 0.999, 360), (3, 8000, 0.99, 120)],
+)
+def test_narrow_cones_that_see_few_samples_reject_isotropy_no_more_than_they_say(
+    n, rows, epsilon, angles
+):
+    p = []
+    for seed in range(200):
+        x = np.random.default_rng([seed, n]).standard_normal((rows, n))
+        p.append(srm.sweep(x, epsilon=epsilon, angles=angles, planes=[(0, 1)]).test().planes[0])
+    # a Gaussian process rejected 8 to 41 %
+    assert np.mean(np.array(p) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert np.mean(np.array(p) <= 0.5) > 0.2
+
+
 def test_few_samples_on_one_vector_are_found():
     rng = np.random.default_rng(2)
     x = rng.standard_normal((4000, 24))
