@@ -149,6 +149,8 @@ def networks(paths: Sequence[Path], open_store: Callable[[Path], Any]) -> list[N
 
 def _expand(path: Path) -> list[Path]:
     """Return the stores in a folder, or the file itself."""
+    if path.suffix in STORES and path.with_name(f"{path.name}.partial").exists():
+        return [path]  # unfinished: who opens it says what to do
     if not path.exists():
         near = difflib.get_close_matches(path.name, _beside(path), n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""

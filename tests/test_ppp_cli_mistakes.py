@@ -36,6 +36,7 @@ def mess(tmp_path_factory):
     store = store_at(folder / "acts.h5").read_bytes()
     (folder / "cut.h5").write_bytes(store[: len(store) // 2])
     (folder / "hollow").mkdir()
+    (folder / "killed.h5.partial").mkdir()
     (folder / "text.txt").write_text("words")
     return folder
 
@@ -68,6 +69,7 @@ def mess(tmp_path_factory):
         (["no.h5"], "no.h5"),
         (["cut.h5"], "cut.h5"),
         (["hollow"], "the folder hollow holds no store"),
+        (["killed.h5"], "killed.h5.partial: go on with resume=True, or `ppp-store recover"),
         (["text.txt"], "text.txt is none of what can be read"),
         (["whole.npy", "whole.npy"], "each input may be given once"),
         (["acts.h5"], "acts.h5 holds 2 layers, choose with --layer"),
