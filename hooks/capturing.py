@@ -38,7 +38,7 @@ class Captured(Mapping[str, torch.Tensor]):
         self._rules = rules_for([t.name for t in self._targets], rule)
         self._model, self._root = model, unwrap(model)
         self._eager = ExitStack()
-        self._taps = Taps(self._targets, self._rules)
+        self._taps = Taps(self._targets, self._rules, self._root)
         if stop:
             self._taps.stop_after = len(self._targets)
         self._handles: list[Any] = []

@@ -132,7 +132,7 @@ class Job:
         CaptureError
             If the loader is empty.
         """
-        taps, seeds = Taps(self.targets, self.rules), Seeds.found()
+        taps, seeds = Taps(self.targets, self.rules, self.model), Seeds.found()
         done = done or Done()
         seen, arrived, number = IdSet(), 0, -1
         for number, given in enumerate(_progress(self.loader, self.progress)):

@@ -42,7 +42,8 @@ class RowRule:
         for (B, C, H, W).
     batch_axis : int or None
         The axis of the inputs. None: 0, or 1 after recurrent and attention layers that are not
-        ``batch_first``, and for the states of recurrent layers, as in ``"lstm[1][0]"``.
+        ``batch_first``, and for the states of recurrent layers, as in ``"lstm[1][0]"``. A model
+        that has such layers must say it for its others where both axes are as long as the batch.
     mask : "auto", None, str or callable
         Which positions count. "auto" takes the batch's ``attention_mask`` where its shape is that
         of the tokens; a string names another entry of the batch; a callable takes the batch and
@@ -193,6 +194,31 @@ def to_rows(
     if tensor.ndim == 2:
         return Rows(tensor, np.ones(len(tensor), np.int64), None, ())
     return _positions(tensor, rule, inputs, layer)
+
+
+def is_batch_axis_told(tensor: torch.Tensor, module: nn.Module, rule: RowRule) -> bool:
+    """Return whether it is known, not assumed, which axis of a tensor is the inputs'.
+
+    Parameters
+    ----------
+    tensor : tensor
+        What the module gave.
+    module : torch.nn.Module
+    rule : RowRule
+
+    Returns
+    -------
+    bool
+        False for (B, T, n) that may as well be (T, B, n): three axes, the last one the features',
+        from a module that has no ``batch_first`` of its own.
+    """
+    said = rule.batch_axis is not None or callable(rule.rows)
+    by_type = isinstance(getattr(module, "batch_first", None), bool)
+    if said or by_type or tensor.ndim != 3:
+        return True
+    if rule.feature_axis is None:
+        return isinstance(module, _FIRST)
+    return rule.feature_axis % 3 != 2
 
 
 def _batch_axis(tensor: torch.Tensor, module: nn.Module, rule: RowRule, layer: str) -> int:

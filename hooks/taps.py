@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_packed_sequence
 
+from hooks.batchaxes import BatchAxes
 from hooks.choosing import Target
 from hooks.errors import OutputError
 from hooks.rowrules import Inputs, RowRule, Rows, to_rows
@@ -33,6 +34,8 @@ class Taps:
     targets : sequence of Target
     rules : mapping of str to RowRule
         By the targets' names.
+    model : torch.nn.Module
+        That they are part of.
 
     Notes
     -----
@@ -40,10 +43,13 @@ class Taps:
     are copied when the hook fires: a later in-place operation must not change them.
     """
 
-    def __init__(self, targets: Sequence[Target], rules: Mapping[str, RowRule]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], rules: Mapping[str, RowRule], model: nn.Module
+    ) -> None:
         self.targets = list(targets)
         self.rules = rules
         self.inputs = Inputs()
+        self._axes = BatchAxes(model)
         self.stop_after: int | None = None
         self.fired = 0
         self._calls: dict[str, int] = {}
@@ -96,8 +102,9 @@ class Taps:
                     'to keep with RowRule(calls=0), or keep every one with calls="each"'
                 )
             tensor = choose_leaf(value, target.leaf, target.name)
-            tensor, inputs = self._unpacked(target, module, value, tensor)
-            rule = _for_states(rule, target, module, tensor)
+            rule = _for_leaf(rule, target, module, tensor)
+            tensor, rule, inputs = self._unpacked(target, rule, module, value, tensor)
+            self._axes.check(tensor, module, rule, inputs, target.name)
             rows = to_rows(tensor.detach(), module, rule, inputs, target.name)
             if rows.rows.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
                 rows = rows._replace(rows=rows.rows.clone())
@@ -106,18 +113,19 @@ class Taps:
             raise StopForward
 
     def _unpacked(
-        self, target: Target, module: nn.Module, value: Any, tensor: torch.Tensor
-    ) -> tuple[torch.Tensor, Inputs]:
-        """Return a packed sequence as the padded tensor it stands for, with its mask."""
+        self, target: Target, rule: RowRule, module: nn.Module, value: Any, tensor: torch.Tensor
+    ) -> tuple[torch.Tensor, RowRule, Inputs]:
+        """Return a packed sequence as the padded tensor it stands for, with its rule and mask."""
         packed = packed_leaf(value, tensor)
         if packed is None:
-            return tensor, self.inputs
-        axis = self.rules[target.name].batch_axis
+            return tensor, rule, self.inputs
+        axis = rule.batch_axis
         if axis is None:
             axis = 1 if getattr(module, "batch_first", True) is False else 0
         padded, lengths = pad_packed_sequence(packed, batch_first=axis == 0)
         keep = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
-        return padded, self.inputs._replace(keep={**self.inputs.keep, target.name: keep})
+        inputs = self.inputs._replace(keep={**self.inputs.keep, target.name: keep})
+        return padded, replace(rule, batch_axis=axis), inputs
 
     def begin(self, inputs: Inputs) -> None:
         """Forget what an earlier forward left and say how the next batch reads.
@@ -170,10 +178,17 @@ class Taps:
         }
 
 
-def _for_states(rule: RowRule, target: Target, module: nn.Module, tensor: torch.Tensor) -> RowRule:
-    """Return the rule for a recurrent layer's states: (layers, B, h), `batch_first` or not."""
-    states = isinstance(module, nn.RNNBase) and target.leaf[:1] == (1,) and tensor.ndim == 3
-    return replace(rule, batch_axis=1) if states and rule.batch_axis is None else rule
+def _for_leaf(rule: RowRule, target: Target, module: nn.Module, tensor: torch.Tensor) -> RowRule:
+    """Return the rule for what lies the same way whether a layer is `batch_first` or not."""
+    if rule.batch_axis is not None or target.leaf[:1] != (1,) or tensor.ndim != 3:
+        return rule
+    if isinstance(module, nn.RNNBase):
+        # the states, (layers, B, h)
+        return replace(rule, batch_axis=1)
+    if isinstance(module, nn.MultiheadAttention) and target.side == "out":
+        # the weights, (B, T, S)
+        return replace(rule, batch_axis=0)
+    return rule
 
 
 def _join(calls: list[Rows], layer: str, rule: str | int | None) -> Rows:
