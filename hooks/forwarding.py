@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from hooks.batches import Batch
 from hooks.errors import CaptureError, HooksError
@@ -106,7 +107,8 @@ def at_rest(
     ----------
     model : torch.nn.Module
     eval_mode : bool
-        False leaves every module's mode as it is.
+        False leaves every module's mode as it is; what the buffers of those in training mode learn
+        is put back.
     seeds : Seeds, optional
         What a model that draws does so from; by default the generators go on as they are.
     number : int
@@ -121,7 +123,8 @@ def at_rest(
     modules = list(model.modules())
     devices = _cuda(modules)
     mode = _mode(model, modules, eval_mode)
-    with left_as_found(devices), torch.no_grad(), mode, eager(model, modules):
+    learning = [] if eval_mode else [module for module in modules if module.training]
+    with left_as_found(devices), torch.no_grad(), mode, _unlearned(learning), eager(model, modules):
         if seeds is not None and number > 0:
             seeds.sow(number, devices)
         yield
@@ -144,6 +147,31 @@ def _mode(model: nn.Module, modules: list[nn.Module], eval_mode: bool) -> Iterat
             for module, mode in zip(modules, modes, strict=True):
                 if module.training != mode:
                     module.training = mode
+
+
+@contextmanager
+def _unlearned(modules: list[nn.Module]) -> Iterator[None]:
+    """Put back what buffers hold: batch norm in training mode averages over every forward."""
+    held = [
+        (module, name, buffer, _copied(buffer))
+        for module in modules
+        for name, buffer in module._buffers.items()
+        if buffer is None or not is_lazy(buffer)
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, kept in held:
+            module._buffers[name] = buffer
+            # what did not change is not written to: it may be one number seen many times
+            if buffer is not None and kept is not None and not torch.equal(buffer, kept):
+                # past autograd's count of changes: a backward of the user's finds what it left
+                buffer.data.copy_(kept)
+
+
+def _copied(buffer: torch.Tensor | None) -> torch.Tensor | None:
+    # sparse matrices cannot be compared, and are graphs rather than averages
+    return None if buffer is None or buffer.layout != torch.strided else buffer.clone()
 
 
 def _undo_eval(modules: list[nn.Module], modes: list[bool]) -> None:
