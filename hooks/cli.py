@@ -36,15 +36,10 @@ def store() -> None:
     """
 
 
-@store.command()
+@store.command(epilog="\b\nExample:\n  ppp-store info acts.h5")
 @click.argument("path", type=_PATH)
 def info(path: Path) -> None:
-    r"""Say what a store holds: layers, rows, snapshots, provenance.
-
-    \b
-    Example:
-      ppp-store info acts.h5
-    """
+    """Say what a store holds: layers, rows, snapshots, provenance."""
     with _plainly():
         from hooks.store import ActivationStore
         from hooks.summary import describe
@@ -54,7 +49,7 @@ def info(path: Path) -> None:
     raise SystemExit(0 if opened.complete else 1)
 
 
-@store.command()
+@store.command(epilog="\b\nExample:\n  ppp-store verify acts.h5")
 @click.argument("path", type=_PATH)
 @click.option(
     "--timeout",
@@ -64,12 +59,7 @@ def info(path: Path) -> None:
     help="Seconds after which a file that HDF5 hangs on is given up.",
 )
 def verify(path: Path, timeout: float) -> None:
-    r"""Read every block and compare it with its checksum.
-
-    \b
-    Example:
-      ppp-store verify acts.h5
-    """
+    """Read every block and compare it with its checksum."""
     with _plainly():
         from hooks.checking import verify as check
 
@@ -82,17 +72,13 @@ def verify(path: Path, timeout: float) -> None:
     raise SystemExit(2 if report.problems else 1 if report.notes else 0)
 
 
-@store.command()
+@store.command(epilog="\b\nExample:\n  ppp-store recover acts.h5")
 @click.argument("path", type=_PATH)
 @click.option("--accept", is_flag=True, help="Take what is there for the whole: mark it complete.")
 def recover(path: Path, accept: bool) -> None:
-    r"""Keep what an unfinished capture had committed.
+    """Keep what an unfinished capture had committed.
 
     PATH is the store's name; its PATH.partial is read and removed.
-
-    \b
-    Example:
-      ppp-store recover acts.h5
     """
     with _plainly():
         from hooks.settling import recover as keep
@@ -103,7 +89,9 @@ def recover(path: Path, accept: bool) -> None:
     raise SystemExit(0 if opened.complete else 1)
 
 
-@store.command()
+@store.command(
+    epilog="\b\nExample:\n  ppp-store merge monday.h5 tuesday.h5 -o week.h5 --overlap renumber"
+)
 @click.argument("paths", type=_PATH, nargs=-1, required=True)
 @click.option("-o", "--output", type=_PATH, required=True, help="The new store, NAME.h5.")
 @click.option(
@@ -114,12 +102,7 @@ def recover(path: Path, accept: bool) -> None:
     help="Where two stores have the same input ids: refuse, keep the first, or give new ids.",
 )
 def merge(paths: tuple[Path, ...], output: Path, overlap: str) -> None:
-    r"""Join stores of one network: other inputs, layers or snapshots.
-
-    \b
-    Example:
-      ppp-store merge monday.h5 tuesday.h5 -o week.h5 --overlap renumber
-    """
+    """Join stores of one network: other inputs, layers or snapshots."""
     with _plainly():
         from hooks.combining import merge as join
         from hooks.summary import describe
