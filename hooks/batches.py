@@ -147,7 +147,8 @@ class Reader:
             if len(values) != count:
                 raise CaptureError(
                     f"batch {number}: {name} must have one value for each of the {count} inputs, "
-                    f"got {len(values)}: choose it with labels= or fields="
+                    f"got {len(values)}: inputs lie along the first axis of a batch, and "
+                    "labels= or fields= choose others"
                 )
         return Batch(args, kwargs, count, ids, given, kept)
 

@@ -258,7 +258,9 @@ def _match_inputs(tensor: torch.Tensor, inputs: Inputs, layer: str) -> torch.Ten
     raise OutputError(
         f"layer {layer!r} gave {len(tensor)} along its batch axis for {inputs.size} inputs "
         f"(shape {tuple(tensor.shape)} with the batch axis first): set batch_axis, give a "
-        "callable as rows, or load one input a batch"
+        "callable as rows, or load one input a batch. A loader's inputs lie along the first axis "
+        "of a batch: if the model takes (T, B, n), load (B, T, n) and transpose it in a forward "
+        "pre-hook of the model"
     )
 
 

@@ -164,3 +164,22 @@ def test_capture_refuses_a_mask_that_fits_both_ways():
     assert (
         captured.sample("inner.layers.0").tolist() == np.repeat(np.arange(6), range(1, 7)).tolist()
     )
+
+
+def test_a_model_that_takes_time_major_batches_is_fed_by_a_pre_hook():
+    model, (x, y) = Steps(), batch(4, 6)
+    rule = hooks.RowRule(batch_axis=1)
+    with pytest.raises(
+        hooks.OutputError, match=r"load \(B, T, n\) and transpose it in a forward pre"
+    ):
+        list(hooks.stream(model, [x.transpose(0, 1)], "head", rule=rule))
+    with pytest.raises(
+        hooks.CaptureError, match="6 inputs, got 4: inputs lie along the first axis"
+    ):
+        list(hooks.stream(model, [(x.transpose(0, 1), y)], "head", rule=rule))
+    with torch.no_grad():
+        wanted = model(x.transpose(0, 1)).transpose(0, 1).reshape(24, 8)
+    model.register_forward_pre_hook(lambda module, args: (args[0].transpose(0, 1),))
+    rows, label = rows_of(model, [(x, y)], "head", rule=rule)
+    assert torch.equal(rows, wanted)
+    assert label.tolist() == y.repeat_interleave(6).tolist()
