@@ -229,8 +229,11 @@ def call(model: nn.Module, batch: Batch, number: int, device: torch.device) -> A
         LookupError,
         AssertionError,
     ) as problem:
-        full = isinstance(problem, torch.cuda.OutOfMemoryError)
-        way_out = "Load smaller batches" if full else "Say with inputs= what the model takes"
+        way_out = "Say with inputs= what the model takes"
+        if number > 0:
+            way_out = "The batches before it went through: look at what is different in this one"
+        if isinstance(problem, torch.cuda.OutOfMemoryError):
+            way_out = "Load smaller batches"
         raise CaptureError(
             f"the model could not take batch {number} ({_shapes(args, kwargs)}): "
             f"{type(problem).__name__}: {problem}. {way_out}"
