@@ -150,8 +150,8 @@ def stream(
         Which part of a batch the model takes. None: the first part of a tuple, the entries of a
         dict that the model's forward names.
     labels : bool, int, str or callable
-        True keeps the labels where the batch has one for each input; a selector says which they
-        are; False drops them.
+        True keeps the labels where the batch has one number or text for each input (vectors and
+        images are none, and are left out); a selector says which they are; False drops them.
     fields : mapping of str to selector, optional
         Other per-input values to keep in a store.
     rule : RowRule or mapping of layer name to RowRule, optional

@@ -94,7 +94,10 @@ def project_classes(
     sizes: dict[Any, int] = {}
     for block in stream.blocks():
         if getattr(block, "label", None) is None:
-            raise ValueError("the activations carry no labels: give label=, or store them")
+            raise ValueError(
+                "the activations carry no labels: give label=, or store them (vectors and images "
+                "are none: labels=lambda batch: batch[1].argmax(1) makes classes of one-hot ones)"
+            )
         labels = check_labels(np.asarray(block.label))
         for each, rows in zip(*np.unique(labels, return_counts=True), strict=True):
             sizes[each.item()] = sizes.get(each.item(), 0) + int(rows)

@@ -126,7 +126,10 @@ def by_class(result: PPPResult) -> dict[Hashable, dict[str, Statistic]]:
     check_result("result", result)
     labels = [label for label in result.tally.classes if label is not None]
     if not labels:
-        raise ValueError("the inputs carry no labels: give label= (or labels=True) to the analysis")
+        raise ValueError(
+            "the inputs carry no labels: give label= (or labels=True) to the analysis; vectors and "
+            "images are none: labels=lambda batch: batch[1].argmax(1) makes classes of one-hot ones"
+        )
     found: dict[Hashable, dict[str, Statistic]] = {}
     nulls = result.nulls
     for label in labels:

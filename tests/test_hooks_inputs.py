@@ -138,3 +138,11 @@ def test_nan_does_not_contradict_nan():
     assert table.ids.tolist() == [0, 1, 2]
     with pytest.raises(hooks.StoreError, match=r"input 1 has age 2\.0 in c but nan before"):
         table.check(Inputs("c", ids[1:2], {"age": np.array([2.0])}))
+
+
+def test_one_hot_targets_are_labels_by_a_callable_alone():
+    x, classes = torch.randn(6, 3), torch.arange(6) % 3
+    batches = [(x, torch.eye(3)[classes])]
+    assert next(hooks.stream(torch.nn.Identity(), batches, ""))[1].label is None
+    found = hooks.stream(torch.nn.Identity(), batches, "", labels=lambda b: b[1].argmax(1))
+    assert next(found)[1].label.tolist() == classes.tolist()
