@@ -63,8 +63,8 @@ class BatchAxes:
             raise CaptureError(
                 f"layer {layer!r} gave {tuple(tensor.shape)} for {size} inputs: the inputs may lie "
                 f"along axis 0 or axis 1, since {self._time_major!r} is not batch_first. Say which "
-                "with RowRule(batch_axis=0) or RowRule(batch_axis=1), or load batches of another "
-                "size"
+                "with RowRule(batch_axis=0) or RowRule(batch_axis=1), with RowRule(feature_axis=1) "
+                "where axis 1 holds channels, or load batches of another size"
             )
 
 

@@ -163,15 +163,29 @@ def _unlearned(modules: list[nn.Module]) -> Iterator[None]:
     finally:
         for module, name, buffer, kept in held:
             module._buffers[name] = buffer
-            # what did not change is not written to: it may be one number seen many times
-            if buffer is not None and kept is not None and not torch.equal(buffer, kept):
-                # past autograd's count of changes: a backward of the user's finds what it left
-                buffer.data.copy_(kept)
+            if buffer is not None and kept is not None:
+                _put_back(buffer, kept)
 
 
 def _copied(buffer: torch.Tensor | None) -> torch.Tensor | None:
     # sparse matrices cannot be compared, and are graphs rather than averages
-    return None if buffer is None or buffer.layout != torch.strided else buffer.clone()
+    if buffer is None or buffer.is_meta or buffer.layout != torch.strided:
+        return None
+    return buffer.clone()
+
+
+def _put_back(buffer: torch.Tensor, kept: torch.Tensor) -> None:
+    """Write what a buffer held into it, past autograd's count of changes.
+
+    So a backward of the user's finds what it left. What did not change is not written to: it may
+    be one number seen many times.
+    """
+    if buffer.shape != kept.shape:
+        buffer.data = kept  # observers of quantised layers grow with the first batch
+        return
+    alike = (buffer == kept) | ((buffer != buffer) & (kept != kept))  # NaN is what NaN was
+    if not bool(alike.all()):
+        buffer.data.copy_(kept)
 
 
 def _undo_eval(modules: list[nn.Module], modes: list[bool]) -> None:

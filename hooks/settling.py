@@ -19,8 +19,9 @@ from hooks.store import ActivationStore
 
 #: Where in a new folder of shards the one that it replaces waits for its removal.
 _REPLACED = "replaced"
-#: A folder in a partial one whose files `recover` is about to have kept, or has.
-_RECOVERED = "recovered"
+#: A folder in a partial one whose files `recover` is about to have kept, or has: in a file of the
+#: size that the name ends with.
+_RECOVERED = "recovered-"
 #: What `Shelf.next_path` calls a file.
 _SHARD = re.compile(r"p\d{4,}-\d{6}\.h5")
 
@@ -153,7 +154,7 @@ def take_back(target: Path, folder: Path) -> None:
     files = [target] if target.is_file() else sorted(target.glob("*.h5"))
     left = sorted(folder.glob("*.h5"))
     if files and left:
-        if not (folder / _RECOVERED).exists():
+        if not any((folder / f"{_RECOVERED}{each.stat().st_size}").exists() for each in files):
             raise StoreError(
                 f"{target} and {folder} both hold part of a capture: move one of them away"
             )
@@ -161,9 +162,9 @@ def take_back(target: Path, folder: Path) -> None:
         for path in left:
             discard(path)
         sync_folder(folder)
-    if (folder / _RECOVERED).exists():
+    for mark in folder.glob(f"{_RECOVERED}*"):
         # before files come here that would be taken for left ones
-        (folder / _RECOVERED).rmdir()
+        mark.rmdir()
         sync_folder(folder)
     for number, path in enumerate(files):
         os.replace(path, folder / f"{prefix_of(0)}-{number:06d}.h5")
@@ -255,12 +256,9 @@ def clear(folder: Path) -> None:
     ----------
     folder : Path
     """
-    mark = folder / _RECOVERED
-    for path in folder.iterdir():
-        if path != mark:
-            discard(path)
-    if mark.exists():
-        mark.rmdir()
+    # what says that the others were kept goes last
+    for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith(_RECOVERED)):
+        discard(path)
     folder.rmdir()
 
 
@@ -316,7 +314,7 @@ def recover(path: str | Path, *, accept: bool = False) -> ActivationStore:
         found = ActivationStore(folder, incomplete=True)
         whole = folder / "whole"
         combine(sources([found], "refuse"), whole, complete=accept)
-        (folder / _RECOVERED).mkdir(exist_ok=True)
+        (folder / f"{_RECOVERED}{whole.stat().st_size}").mkdir(exist_ok=True)
         sync_folder(folder)
         if is_folder(target):
             inside = folder / "store"

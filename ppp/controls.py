@@ -146,6 +146,11 @@ def column_permutation(rows: np.ndarray, planes: Planes, sample: np.ndarray | No
     """
     span = _Span(rows, planes, "column-permutation")
     places = _alike(_numbered(sample, len(rows)))
+    if len(rows) and all(len(at) < 2 for at in places):
+        raise ValueError(
+            "the column-permutation null moves values between inputs of as many rows, got "
+            f"{len(places):,} inputs of {len(places):,} different numbers of rows. Use rotation"
+        )
     column = np.arange(planes.frame.m)
 
     def draw(rng: np.random.Generator) -> tuple[np.ndarray, Planes]:

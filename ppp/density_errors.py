@@ -78,8 +78,8 @@ def likely_error(highest: float, sigma: float, width: float, together: float = 1
     ``1 / (pi e sigma^4)`` times the Gaussian itself. Summed over hits, the standard deviation of a
     pixel is at most ``width / sigma^2 * sqrt(pixel / (12 pi e))``; five of these are given, and the
     ripple of the lattice of bins. Hits of one input may all be moved by the same part of a bin, as
-    those of a sample beside one vector are in each of its planes: the variance is that many times
-    as large at most.
+    those of a sample beside one vector are in each of its planes: the variance is about that many
+    times as large.
 
     Parameters
     ----------

@@ -75,7 +75,8 @@ def unnamed(
     if value is None or defined >= needed:
         return ""
     drawn = counted(nulls.repeats, "rotation")
-    have = f"none of {drawn} has hits; a lower epsilon may do"
+    wider = "a lower epsilon" if rule.distance is None else "a larger distance"
+    have = f"none of {drawn} has hits; {wider} may do"
     if defined:
         ample = ample_repeats(defined / nulls.repeats, alpha)
         have = f"only {defined} of {drawn} have hits; null_repeats={ample} would do"

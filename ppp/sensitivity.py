@@ -169,7 +169,7 @@ def detectable(
     k whole rows of the N of a draw are replaced by planted ones, each trial by others: its sums
     become ``(1 - k/N) * sums`` and those of the k rows. Nothing is counted anew, so every negative
     result can carry this number. At the observed n, N, epsilon, frame and data; under a rule of
-    distance, which depends on the norms, planted rows have those of the rows they replace.
+    distance, which depends on the norms, those of planted rows are drawn from the tested rows'.
 
     Examples
     --------

@@ -21,7 +21,7 @@ NUMBERS = 2**23
 #: sample: their counts are still skewed.
 SKEWED = 250.0
 #: Samples within reach of a plane that are so drawn, all curves together: some seconds. And curves
-#: drawn in any case.
+#: drawn in any case, however long a million samples in a narrow cone of the plane itself take.
 SAMPLES, LEAST_DRAWS = 2**25, 400
 #: Least spread of rotations, as a share of their typical one: where none of them sees anything.
 FLOOR = 0.1
@@ -35,7 +35,8 @@ class Against(NamedTuple):
     Parameters
     ----------
     statistic, p : float
-        Greatest deviation from the rotations' mean in their standard deviations, and its p.
+        Greatest deviation from the rotations' mean in their standard deviations (at least a tenth
+        of what these typically are, where hardly any rotation sees anything), and its p.
     low, high : (A,) float64 arrays
         A band that the curve leaves exactly where p is at most 1 − `level`.
     level : float
@@ -93,8 +94,9 @@ def against_band(curve: SRMResult, level: float, seed: int) -> Resonance:
     Notes
     -----
     The covariance of S(θ) and S(θ + δ) is (P₂(δ) − P²)/N with P₂ in closed form; the greatest of a
-    Gaussian process with this covariance over the A angles sets the band. Where few samples reach
-    the plane the curve is no Gaussian process: its own law is then drawn, sample by sample.
+    Gaussian process with this covariance over the A angles sets the band. Where a
+    spotlight sees few samples the curve is no Gaussian process: its own law is then drawn, sample
+    by sample.
     """
     from scipy.stats import false_discovery_control
 

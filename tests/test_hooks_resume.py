@@ -228,6 +228,25 @@ def test_a_crash_while_a_recovered_capture_is_cleared_away_loses_nothing(
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([target, "whole.h5"])
 
 
+def test_what_a_cut_recovery_left_is_kept_beside_any_other_store(model, tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    interrupt(model, path, 6)
+    hooks.recover(path)
+    other = path.rename(tmp_path / "other.h5")
+    interrupt(model, path)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "replace", killed)  # marked, but not yet at its name
+        with pytest.raises(KeyboardInterrupt):
+            hooks.recover(path)
+    other.rename(path)
+    with pytest.raises(hooks.StoreError, match="both hold part of a capture"):
+        record(model, loader(), "*", path, resume=True)
+
+
 def test_two_parts_of_a_capture_are_not_mixed(model, tmp_path):
     path = tmp_path / "a.h5"
     interrupt(model, path)

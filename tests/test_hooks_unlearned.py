@@ -87,3 +87,30 @@ def test_an_interrupted_capture_in_training_mode_goes_on(tmp_path):
         hooks.record(model, Breaks(loader, 190), "2", path, **options)
     store = hooks.record(model, loader, "2", path, resume=True, **options)
     assert np.array_equal(store["2"].rows(), whole["2"].rows())
+
+
+class Growing(nn.Module):
+    """Has buffers that grow, that hold NaN in one place seen many times, and that hold nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("least", torch.zeros(0))
+        self.register_buffer("scale", torch.ones(1))
+        self.register_buffer("none", torch.full((1,), torch.nan).expand(6))
+        self.register_buffer("shape", torch.zeros(3, device="meta"))
+
+    def forward(self, x):
+        self.least.resize_(6).copy_(x.amin(0))
+        self.scale.resize_(6).fill_(2.0)
+        return x + 1
+
+
+def test_buffers_that_grow_shrink_again_and_those_nobody_can_read_are_left_alone():
+    model = nn.Sequential(Growing(), nn.Linear(6, 2))
+    inner = model[0]
+    buffers = dict(inner._buffers)
+    for _ in hooks.stream(model, BATCHES[:3], "1", eval_mode=False):
+        assert all(inner._buffers[name] is buffer for name, buffer in buffers.items())
+        assert inner.least.shape == (0,)
+        assert inner.scale.tolist() == [1.0]
+        assert inner.none.isnan().all()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import ppp
 from ppp import controls, draws, null, statistics
 from ppp.frame import Frame, haar_rotation
 from ppp.null import run_nulls
@@ -119,6 +120,15 @@ def test_rows_of_an_input_are_changed_together(seed, most):
         before = sorted(tuple(x[at, unit]) for at in inputs)
         assert sorted(tuple(moved[at, unit]) for at in inputs) == before
         assert all(len(set((flipped / x)[at, unit])) == 1 for at in inputs)
+
+
+def test_a_permutation_that_can_move_nothing_is_refused():
+    sample = np.repeat(np.arange(12), np.arange(1, 13))
+    x = np.random.default_rng(0).laplace(size=(len(sample), 3))
+    with pytest.raises(ValueError, match="got 12 inputs of 12 different numbers of rows"):
+        ppp.project(x, null="column-permutation", sample=sample).summary()
+    x, sample = np.vstack([x, x[:1]]), np.append(sample, 99)  # a second input of one row
+    assert ppp.project(x, null="column-permutation", sample=sample).statistics["combined"].p
 
 
 def test_changes_in_an_incomplete_frame_leave_the_rest_of_a_row_alone():
