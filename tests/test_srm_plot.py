@@ -68,6 +68,7 @@ def test_the_power_of_ten_of_tiny_shares_stands_with_their_name(polar):
     ],
 )
 def test_what_is_no_sweep_is_refused_and_leaves_no_figure(call, text):
+    plt.close("all")  # examples before it may have left some
     with pytest.raises(ValueError, match=text):
         call()
     assert not plt.get_fignums()
